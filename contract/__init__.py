@@ -1,0 +1,1 @@
+"""What two Flawline processes must agree on, and nothing else."""

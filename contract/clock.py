@@ -1,0 +1,35 @@
+"""Time as a dependency, so that state machines can be tested without waiting.
+
+Every `*_ns` in a message is the UTC wall clock of the host that wrote it, in nanoseconds since
+the Unix epoch. Hosts that share a deadline must be synchronised (PTP, or NTP within a few
+milliseconds): latency and lateness are differences of these stamps.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+NS_PER_S = 1_000_000_000
+
+
+class Clock(Protocol):
+    """The two clocks a process may read."""
+
+    def wall_ns(self) -> int:
+        """UTC nanoseconds since the Unix epoch; may step."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds since some fixed moment; never steps."""
+        ...
+
+
+class SystemClock:
+    """The clocks of this host."""
+
+    def wall_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()

@@ -1,0 +1,112 @@
+"""Messages to ZeroMQ parts and back. Nothing is pickled; everything is checked before use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+
+from contract.errors import WireError
+from contract.messages import AnyMessage, FrameMessage, Message, VerdictMessage
+
+MAX_HEADER_BYTES = 1 << 20
+MAX_JPEG_BYTES = 32 << 20
+
+_ANY: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+
+
+class Frame(NamedTuple):
+    """A frame and its pixels (H, W, 3), uint8, RGB."""
+
+    header: FrameMessage
+    pixels: npt.NDArray[np.uint8]
+
+
+class Verdict(NamedTuple):
+    """A verdict, its anomaly map (H, W) float32 if any, and a JPEG of the crop if any."""
+
+    header: VerdictMessage
+    anomaly_map: npt.NDArray[np.float32] | None = None
+    jpeg: bytes = b""
+
+
+def encode(message: Message) -> bytes:
+    """Header bytes: UTF-8 JSON."""
+    return message.model_dump_json(exclude_none=True).encode()
+
+
+def decode(header: bytes | memoryview) -> AnyMessage:
+    """The message in `header`.
+
+    Raises:
+        WireError: not JSON, an unknown type or version, or a field out of bounds.
+    """
+    if len(header) > MAX_HEADER_BYTES:
+        raise WireError(f"header of {len(header)} bytes", f"at most {MAX_HEADER_BYTES}")
+    try:
+        return _ANY.validate_json(bytes(header))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WireError(f"message refused at {where or 'the header'}", first["msg"]) from None
+
+
+def encode_frame(frame: Frame) -> list[bytes | memoryview]:
+    """`[header, pixels]`; the pixels are not copied when they are contiguous."""
+    return [encode(frame.header), np.ascontiguousarray(frame.pixels).data.cast("B")]
+
+
+def decode_frame(parts: Sequence[bytes | memoryview]) -> Frame:
+    """A frame whose pixels are a read-only view of the second part.
+
+    Raises:
+        WireError: wrong number of parts, wrong type, or pixels that do not fit the header.
+    """
+    if len(parts) != 2:
+        raise WireError(f"frame of {len(parts)} parts", "expected [header, pixels]")
+    header = decode(parts[0])
+    if not isinstance(header, FrameMessage):
+        raise WireError(f"{header.type} where a frame belongs")
+    if len(parts[1]) != header.nbytes:
+        raise WireError(f"pixels of {len(parts[1])} bytes", f"the header says {header.nbytes}")
+    pixels = np.frombuffer(parts[1], dtype=np.uint8)
+    return Frame(header, pixels.reshape(header.height_px, header.width_px, header.channels))
+
+
+def encode_verdict(verdict: Verdict) -> list[bytes]:
+    """`[header]` or `[header, anomaly map, jpeg]`."""
+    if verdict.anomaly_map is None:
+        return [encode(verdict.header)]
+    anomaly_map = np.ascontiguousarray(verdict.anomaly_map, dtype="<f4")
+    return [encode(verdict.header), anomaly_map.tobytes(), verdict.jpeg]
+
+
+def decode_verdict(parts: Sequence[bytes | memoryview]) -> Verdict:
+    """A verdict with what is attached to it.
+
+    Raises:
+        WireError: wrong number of parts, wrong type, or attachments that do not fit the header.
+    """
+    if len(parts) not in (1, 3):
+        raise WireError(
+            f"verdict of {len(parts)} parts", "expected [header] or [header, map, jpeg]"
+        )
+    header = decode(parts[0])
+    if not isinstance(header, VerdictMessage):
+        raise WireError(f"{header.type} where a verdict belongs")
+    if len(parts) == 1:
+        if header.map_shape is not None or header.jpeg_nbytes:
+            raise WireError("verdict without the attachments its header announces")
+        return Verdict(header)
+    if header.map_shape is None:
+        raise WireError("verdict with an anomaly map its header does not announce")
+    expected = header.map_shape[0] * header.map_shape[1] * 4
+    if len(parts[1]) != expected:
+        raise WireError(f"anomaly map of {len(parts[1])} bytes", f"the header says {expected}")
+    if len(parts[2]) != header.jpeg_nbytes or header.jpeg_nbytes > MAX_JPEG_BYTES:
+        raise WireError(f"jpeg of {len(parts[2])} bytes", f"the header says {header.jpeg_nbytes}")
+    anomaly_map = np.frombuffer(parts[1], dtype="<f4").reshape(header.map_shape)
+    return Verdict(header, anomaly_map.astype(np.float32, copy=False), bytes(parts[2]))

@@ -1,0 +1,350 @@
+"""The configuration: read once at the start of a process, checked whole, then passed in.
+
+`contract.config_file` reads it from YAML; `flawline config schema` prints its JSON schema.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from contract.messages import Name, Reason
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    """Relative paths count from the folder of the configuration file, not from the caller's."""
+    base = (info.context or {}).get("base")
+    path = path.expanduser()
+    return path if base is None or path.is_absolute() else Path(base) / path
+
+
+def _no_credentials(url: str) -> str:
+    if "://" in url and "@" in urlsplit(url).netloc:
+        raise ValueError(
+            "credentials do not belong in the configuration file: "
+            "use credentials.username and credentials.password_env or password_file"
+        )
+    return url
+
+
+def _http_url(url: str) -> str:
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ValueError("must be an http:// or https:// URL with a host")
+    return url
+
+
+def _endpoint(url: str) -> str:
+    if not re.fullmatch(r"tcp://[^:/\s]+:[0-9]{1,5}|ipc://.+", url):
+        raise ValueError("must be tcp://HOST:PORT or ipc://PATH")
+    return url
+
+
+ResolvedPath = Annotated[Path, AfterValidator(_resolve)]
+SourceUrl = Annotated[str, Field(min_length=1), AfterValidator(_no_credentials)]
+HttpUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_no_credentials)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Region(Section):
+    """Region of interest in the camera's picture."""
+
+    x_px: int = Field(ge=0, description="left edge, pixels from the left of the camera's picture")
+    y_px: int = Field(ge=0, description="top edge, pixels from the top of the camera's picture")
+    width_px: int = Field(ge=16, le=16384, description="width in pixels")
+    height_px: int = Field(ge=16, le=16384, description="height in pixels")
+
+
+class Credentials(Section):
+    """Where a camera's user name and password come from; the secret is never in this file."""
+
+    username: str = Field(description="user name")
+    password_env: str | None = Field(None, description="environment variable with the password")
+    password_file: ResolvedPath | None = Field(None, description="file with the password")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.password_env is None) == (self.password_file is None):
+            raise ValueError("give exactly one of password_env and password_file")
+        return self
+
+
+class Camera(Section):
+    """One physical source of frames."""
+
+    name: Name = Field(description="unique in the station")
+    source: SourceUrl = Field(
+        description="rtsp(s):// or http(s):// URL, /dev/videoN, a video file, or an image folder"
+    )
+    credentials: Credentials | None = Field(None, description="for rtsp and http sources")
+    fps: float | None = Field(
+        None, gt=0, le=1000, description="frames admitted per second; empty: every decoded frame"
+    )
+    region: Region | None = Field(None, description="region of interest; empty: the whole picture")
+    pace: Literal["live", "fast"] = Field(
+        "live", description="files and folders: `live` plays at the recorded rate, `fast` at once"
+    )
+    loop: bool = Field(False, description="files and folders: start again at the end")
+    open_timeout_s: float = Field(5.0, gt=0, le=60, description="time to open a live source")
+    read_timeout_s: float = Field(5.0, gt=0, le=60, description="time without a packet")
+
+
+class Line(Section):
+    """One production line: what it makes, how it is judged, and its cameras."""
+
+    name: Name = Field(description="unique in the station")
+    object_name: str = Field(
+        "object", min_length=1, max_length=80, description="what is inspected, in a word or two"
+    )
+    normal_states: tuple[str, ...] = Field(
+        (), description="more words for good parts; `{}` stands for the object", max_length=50
+    )
+    anomalous_states: tuple[str, ...] = Field(
+        (), description="more words for defects, e.g. `{} with missing screw`", max_length=50
+    )
+    fail_threshold: Score | None = Field(
+        None, description="FAIL at or above this anomaly score; empty: the reference memory's own"
+    )
+    review_threshold: Score | None = Field(
+        None, description="REVIEW from here up to fail_threshold; empty: no REVIEW"
+    )
+    review_as: Literal["FAIL", "PASS"] = Field(
+        "FAIL", description="what the PLC is told when the verdict is REVIEW"
+    )
+    zero_shot: bool = Field(
+        False, description="judge by words alone while no reference memory is active"
+    )
+    deadline_s: float | None = Field(
+        1.0, gt=0, le=600, description="capture to verdict; later is LATE; empty: no deadline"
+    )
+    inspection_px: int = Field(
+        240, ge=16, le=4096, description="side of the square crop that is scored, in pixels"
+    )
+    cameras: tuple[Camera, ...] = Field(min_length=1, description="the line's cameras")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for state in (*self.normal_states, *self.anomalous_states):
+            if state.count("{}") != 1:
+                raise ValueError(f"state {state!r} must contain {{}} once, where the object goes")
+        if self.review_threshold is not None and self.fail_threshold is not None:
+            if self.review_threshold >= self.fail_threshold:
+                raise ValueError("review_threshold must be below fail_threshold")
+        if self.zero_shot and self.fail_threshold is None:
+            raise ValueError("zero_shot needs a fail_threshold: there is no memory to give one")
+        return self
+
+
+class Model(Section):
+    """The CLIP model that scores."""
+
+    name: str = Field("flawline-mini", description="an open_clip model name, or flawline-mini")
+    weights: ResolvedPath | None = Field(
+        None, description="local .safetensors or weights-only checkpoint"
+    )
+    pretrained: str | None = Field(
+        None, description="open_clip pretrained tag, e.g. laion400m_e32; needs a network once"
+    )
+    preset: Literal["paper", "anomalib"] = Field("paper", description="details of WinCLIP")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:[0-9]+)?)$", description="torch device")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="compute type of the image tower"
+    )
+    language_weight: Score = Field(
+        0.5, description="weight of the language term in the image score; 0.5 is equation (6)"
+    )
+    num_threads: int | None = Field(None, ge=1, le=256, description="CPU threads; empty: all")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.weights is not None and self.pretrained is not None:
+            raise ValueError("give weights or pretrained, not both")
+        if self.name == "flawline-mini" and (self.weights or self.pretrained):
+            raise ValueError("flawline-mini carries its own weights")
+        if self.name != "flawline-mini" and not (self.weights or self.pretrained):
+            raise ValueError(f"{self.name} needs weights (a local file) or pretrained (a tag)")
+        if self.dtype == "float16" and self.device == "cpu":
+            raise ValueError("float16 is for GPUs; use bfloat16 or float32 on a CPU")
+        return self
+
+
+class Scorer(Section):
+    """The scoring process."""
+
+    model: Model = Field(default_factory=lambda: Model.model_validate({}))
+    max_batch_frames: int = Field(8, ge=1, le=256, description="frames scored in one pass")
+    max_pending_frames: int = Field(16, ge=1, le=4096, description="frames waiting in memory")
+    pass_sample_fraction: Score = Field(
+        0.02, description="share of PASS frames that carry a picture to the evidence folder"
+    )
+
+
+class Evidence(Section):
+    """Pictures that show why: the crop and its heatmap, as JPEG."""
+
+    directory: ResolvedPath | None = Field(None, description="empty: DATA/heatmaps")
+    max_age_days: float = Field(30.0, gt=0, le=36500, description="older pictures are deleted")
+    max_bytes: int = Field(10 << 30, ge=1 << 20, description="oldest pictures go beyond this")
+    jpeg_quality: int = Field(88, ge=30, le=100, description="JPEG quality of the overlay")
+
+
+class Webhook(Section):
+    """An HTTP receiver of verdict events (CloudEvents JSON)."""
+
+    name: Name
+    url: HttpUrl = Field(description="receives one POST per event")
+    secret_env: str | None = Field(
+        None, description="environment variable with the signing secret (whsec_...)"
+    )
+    outcomes: tuple[Literal["PASS", "FAIL", "REVIEW", "INVALID", "LATE", "UNSCORED"], ...] = Field(
+        ("FAIL", "REVIEW"), min_length=1, description="outcomes that are sent"
+    )
+    timeout_s: float = Field(3.0, gt=0, le=60)
+    max_attempts: int = Field(8, ge=1, le=100, description="tries before the event is dropped")
+    queue_size: int = Field(1000, ge=1, le=1_000_000, description="events waiting in memory")
+
+
+class Modbus(Section):
+    """A PLC that is written to by Modbus TCP (register block: `sinks/registers.py`)."""
+
+    name: Name
+    line: Name = Field(description="the line whose verdicts go here")
+    host: str = Field(min_length=1)
+    port: Port = 502
+    device_id: int = Field(1, ge=0, le=247)
+    base_register: int = Field(0, ge=0, le=65000, description="first holding register")
+    heartbeat_s: float = Field(0.15, ge=0.05, le=2, description="period of the heartbeat counter")
+    timeout_s: float = Field(0.5, gt=0, le=10)
+    fault_after_late: int = Field(3, ge=1, le=1000, description="late results in a row: fault")
+    silence_s: float = Field(
+        2.0, gt=0, le=600, description="no fresh frame or scorer heartbeat for this long: fault"
+    )
+
+
+class Metrics(Section):
+    """The Prometheus exporter of the sinks process."""
+
+    host: str = "127.0.0.1"
+    port: Port = Field(9464, description="0 takes a free port and logs it")
+
+
+class Sinks(Section):
+    """The process that keeps the book and tells the world."""
+
+    store_url: str | None = Field(
+        None, description="SQLAlchemy URL of the event store; empty: DATA/events.db (SQLite)"
+    )
+    lost_after_s: float = Field(
+        10.0, ge=0.5, le=3600, description="an admitted frame without news becomes UNSCORED(lost)"
+    )
+    event_max_age_days: float = Field(365.0, gt=0, le=36500, description="older events go")
+    queue_size: int = Field(1024, ge=8, le=1_000_000, description="verdicts waiting per sink")
+    evidence: Evidence = Field(default_factory=lambda: Evidence.model_validate({}))
+    metrics: Metrics = Field(default_factory=lambda: Metrics.model_validate({}))
+    webhooks: tuple[Webhook, ...] = ()
+    modbus: tuple[Modbus, ...] = ()
+
+
+class Network(Section):
+    """How the processes reach each other."""
+
+    directory: ResolvedPath | None = Field(
+        None, description="private folder for ipc sockets; empty: DATA/run"
+    )
+    frames: Endpoint | None = Field(None, description="empty: ipc in the private folder")
+    verdicts: Endpoint | None = Field(None, description="empty: ipc in the private folder")
+    status: Endpoint | None = Field(None, description="empty: ipc in the private folder")
+    control: Endpoint | None = Field(None, description="empty: ipc in the private folder")
+    bind_host: str | None = Field(
+        None, description="tcp: address to bind if not the one others connect to, e.g. 0.0.0.0"
+    )
+    curve_directory: ResolvedPath | None = Field(
+        None, description="keys for tcp endpoints, made by `flawline config keys DIR`"
+    )
+
+    @model_validator(mode="after")
+    def _tcp_is_encrypted(self) -> Self:
+        tcp = [name for name in ("frames", "verdicts", "status", "control") if self.is_tcp(name)]
+        if tcp and self.curve_directory is None:
+            raise ValueError(f"{tcp[0]} uses tcp, which needs curve_directory")
+        return self
+
+    def is_tcp(self, channel: str) -> bool:
+        """Whether `channel` leaves the host's file system."""
+        return (getattr(self, channel) or "").startswith("tcp://")
+
+
+class Config(Section):
+    """A station: its lines and cameras, the scorer that judges and the sinks that tell."""
+
+    version: Literal[1] = Field(1, description="version of this file's format")
+    station: Name = Field("station", description="this host's name in events and metrics")
+    data_directory: ResolvedPath = Field(
+        Path("flawline-data"), validate_default=True, description="store, memories and evidence"
+    )
+    network: Network = Field(default_factory=lambda: Network.model_validate({}))
+    scorer: Scorer = Field(default_factory=lambda: Scorer.model_validate({}))
+    sinks: Sinks = Field(default_factory=lambda: Sinks.model_validate({}))
+    lines: tuple[Line, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        _unique("line", [line.name for line in self.lines])
+        _unique("camera", [camera.name for _, camera in self.cameras()])
+        _unique("webhook", [hook.name for hook in self.sinks.webhooks])
+        _unique("modbus output", [plc.name for plc in self.sinks.modbus])
+        known = [line.name for line in self.lines]
+        for plc in self.sinks.modbus:
+            if plc.line not in known:
+                raise ValueError(
+                    f"modbus output {plc.name} names line {plc.line}; the lines are {known}"
+                )
+        return self
+
+    def cameras(self) -> list[tuple[Line, Camera]]:
+        """Every camera with its line."""
+        return [(line, camera) for line in self.lines for camera in line.cameras]
+
+    def line(self, name: str) -> Line:
+        """The line called `name`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return {line.name: line for line in self.lines}[name]
+
+    @property
+    def memory_directory(self) -> Path:
+        return self.data_directory / "memories"
+
+    @property
+    def evidence_directory(self) -> Path:
+        return self.sinks.evidence.directory or self.data_directory / "heatmaps"
+
+    @property
+    def store_url(self) -> str:
+        return self.sinks.store_url or f"sqlite:///{self.data_directory / 'events.db'}"
+
+    @property
+    def run_directory(self) -> Path:
+        return self.network.directory or self.data_directory / "run"
+
+
+def _unique(kind: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{kind} {twice[0]} is named twice")
+
+
+__all__ = ["Camera", "Config", "Line", "Modbus", "Model", "Network", "Reason", "Region", "Webhook"]

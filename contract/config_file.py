@@ -1,0 +1,145 @@
+"""From a YAML file to a checked configuration, with errors that point at the line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from contract.config import Config
+from contract.errors import ConfigError
+from contract.redact import redact
+
+Location = tuple[int | str, ...]
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in `path`; relative paths in it count from its folder.
+
+    Raises:
+        ConfigError: naming the file, the line, the key and what would be right; all at once.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"cannot read configuration {path}", reason) from error
+    return parse_config(text, name=str(path), base=path.resolve().parent)
+
+
+def parse_config(text: str, *, name: str, base: Path) -> Config:
+    """The configuration in `text`, called `name` in errors.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise ConfigError(f"{where}: not valid YAML", redact(str(problem))) from None
+    if node is None or not isinstance(document, Mapping):
+        raise ConfigError(f"{name}: empty, or not a mapping", "see `flawline config example`")
+    lines: dict[Location, int] = {}
+    duplicates: list[str] = []
+    _index(node, (), lines, duplicates, name)
+    if duplicates:
+        raise ConfigError("\n".join(duplicates))
+    try:
+        return Config.model_validate(document, context={"base": base})
+    except ValidationError as error:
+        schema = Config.model_json_schema()
+        details = error.errors(include_url=False, include_context=False)
+        raise ConfigError(
+            "\n".join(
+                _describe(dict(detail), name, lines, schema)
+                for detail in details
+                if not _follows_from_another(dict(detail), details)
+            )
+        ) from None
+
+
+def _index(
+    node: yaml.Node,
+    location: Location,
+    lines: dict[Location, int],
+    duplicates: list[str],
+    name: str,
+) -> None:
+    """Note the line of every key and item in `lines`, and keys given twice in `duplicates`."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*location, str(key.value))
+            if here in lines:
+                duplicates.append(
+                    f"{name}:{key.start_mark.line + 1}: {_dotted(here)} is given twice, "
+                    f"first on line {lines[here]}"
+                )
+            lines[here] = key.start_mark.line + 1
+            _index(value, here, lines, duplicates, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            here = (*location, index)
+            lines[here] = value.start_mark.line + 1
+            _index(value, here, lines, duplicates, name)
+
+
+def _follows_from_another(detail: Mapping[str, Any], details: Sequence[Any]) -> bool:
+    """Whether `detail` says a list is too short only because an item of it was refused."""
+    location = tuple(detail["loc"])
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > len(location) and tuple(other["loc"])[: len(location)] == location
+        for other in details
+    )
+
+
+def _describe(
+    detail: Mapping[str, Any], name: str, lines: Mapping[Location, int], schema: Mapping[str, Any]
+) -> str:
+    location: Location = tuple(detail["loc"])
+    known = location
+    while known and known not in lines:
+        known = known[:-1]
+    where = f"{name}:{lines[known]}" if known else name
+    if detail["type"] == "extra_forbidden":
+        keys = _keys_at(schema, location[:-1])
+        nearest = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
+        remedy = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(keys)}"
+        return f"{where}: unknown key {_dotted(location)!r}: {remedy}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    value = detail.get("input")
+    shown = f" (got {redact(repr(value))})" if isinstance(value, str | int | float | bool) else ""
+    return f"{where}: {_dotted(location) or 'configuration'}: {redact(message)}{shown}"
+
+
+def _keys_at(schema: Mapping[str, Any], location: Sequence[int | str]) -> list[str]:
+    """The keys that `schema` allows at `location`."""
+    node: Mapping[str, Any] = _follow(schema, schema)
+    for part in location:
+        step = node.get("items", {}) if isinstance(part, int) else node["properties"].get(part, {})
+        node = _follow(schema, step)
+    return list(node.get("properties", {}))
+
+
+def _follow(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    for option in node.get("anyOf", ()):
+        if option.get("type") != "null":
+            return _follow(schema, option)
+    if "$ref" in node:
+        found: Mapping[str, Any] = schema["$defs"][str(node["$ref"]).rsplit("/", 1)[-1]]
+        return found
+    return node
+
+
+def _dotted(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

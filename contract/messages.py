@@ -1,0 +1,255 @@
+"""The messages that cross process borders.
+
+A new optional field is free: an older reader ignores it. Anything else raises `WIRE_VERSION`.
+The encoded bytes of every version stay in `tests/contract/golden/` and must decode for ever.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+WIRE_VERSION = 1
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Reason = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Nanoseconds = Annotated[int, Field(ge=0, lt=1 << 63)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+class Outcome(StrEnum):
+    """How an admitted frame ended. Only PASS is ever treated as good."""
+
+    PASS = "PASS"  # noqa: S105
+    FAIL = "FAIL"
+    REVIEW = "REVIEW"
+    INVALID = "INVALID"
+    LATE = "LATE"
+    UNSCORED = "UNSCORED"
+
+
+SCORED = frozenset({Outcome.PASS, Outcome.FAIL, Outcome.REVIEW})
+
+
+class StreamKey(NamedTuple):
+    """One unbroken run of one camera: frame ids count up within it."""
+
+    station: str
+    line: str
+    camera: str
+    epoch: int
+
+    def __str__(self) -> str:
+        return f"{self.station}/{self.line}/{self.camera}@{self.epoch}"
+
+
+class Message(BaseModel):
+    """Base of all messages: immutable, and tolerant of fields from a newer writer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    wire_version: Literal[1] = 1
+
+
+class StreamMessage(Message):
+    """A message about one camera's stream."""
+
+    station: Name
+    line: Name
+    camera: Name
+    epoch: Count = Field(description="wall clock in ms at the start of this ingest process")
+
+    @property
+    def stream(self) -> StreamKey:
+        return StreamKey(self.station, self.line, self.camera, self.epoch)
+
+
+class FrameMessage(StreamMessage):
+    """Header of one admitted frame; the pixels (H x W x 3, uint8, RGB) follow as a second part."""
+
+    type: Literal["frame"] = "frame"
+    frame_id: Count = Field(description="counts up by one per admitted frame, from 0")
+    captured_ns: Nanoseconds
+    decoded_ns: Nanoseconds
+    deadline_ns: Nanoseconds | None = Field(None, description="no verdict is of use after this")
+    source_pts_ns: Nanoseconds | None = Field(None, description="position in the source stream")
+    height_px: Annotated[int, Field(ge=1, le=16384)]
+    width_px: Annotated[int, Field(ge=1, le=16384)]
+    channels: Literal[3] = 3
+    dtype: Literal["uint8"] = "uint8"
+    nbytes: Count
+    taint: Reason | None = Field(None, description="why this frame cannot be trusted")
+
+    @model_validator(mode="after")
+    def _size_agrees(self) -> FrameMessage:
+        expected = self.height_px * self.width_px * self.channels
+        if self.nbytes != expected:
+            raise ValueError(f"nbytes is {self.nbytes}, the shape needs {expected}")
+        return self
+
+
+class VerdictMessage(StreamMessage):
+    """What became of one admitted frame.
+
+    A float32 anomaly map (`map_shape`) and a JPEG of the inspected crop may follow as parts.
+    PASS, FAIL and REVIEW carry a finite score; INVALID and UNSCORED never carry one, so an error
+    cannot be read as a low score.
+    """
+
+    type: Literal["verdict"] = "verdict"
+    delivery_id: Count = Field(description="counts up per sender; repeated on each retry")
+    frame_id: Count
+    outcome: Outcome
+    reason: Reason | None = Field(None, description="required unless PASS, FAIL or REVIEW")
+    anomaly_score: float | None = Field(None, ge=0, le=1)
+    fail_threshold: float | None = Field(None, ge=0, le=1)
+    review_threshold: float | None = Field(None, ge=0, le=1)
+    captured_ns: Nanoseconds
+    decoded_ns: Nanoseconds
+    received_ns: Nanoseconds
+    scored_ns: Nanoseconds | None = None
+    emitted_ns: Nanoseconds
+    deadline_ns: Nanoseconds | None = None
+    source_pts_ns: Nanoseconds | None = None
+    memory_version: str | None = Field(None, max_length=80)
+    model: str | None = Field(None, max_length=120)
+    weights_sha256: str | None = Field(None, max_length=64)
+    preset: str | None = Field(None, max_length=40)
+    map_shape: tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | (
+        None
+    ) = None
+    jpeg_nbytes: Count = 0
+
+    @model_validator(mode="after")
+    def _error_is_never_a_score(self) -> VerdictMessage:
+        if self.anomaly_score is not None and not math.isfinite(self.anomaly_score):
+            raise ValueError("anomaly_score must be finite")
+        if self.outcome in SCORED and self.anomaly_score is None:
+            raise ValueError(f"{self.outcome} needs an anomaly_score")
+        if self.outcome in (Outcome.INVALID, Outcome.UNSCORED) and self.anomaly_score is not None:
+            raise ValueError(f"{self.outcome} must not carry an anomaly_score")
+        if self.outcome not in SCORED and self.reason is None:
+            raise ValueError(f"{self.outcome} needs a reason")
+        return self
+
+
+class AckMessage(Message):
+    """The sinks hold these verdicts durably; the scorer may forget them."""
+
+    type: Literal["ack"] = "ack"
+    delivery_ids: tuple[Count, ...] = Field(max_length=65536)
+
+
+class DropMessage(StreamMessage):
+    """Admitted frames that ingest gave up: `first_frame_id` to `last_frame_id`, both included."""
+
+    type: Literal["drop"] = "drop"
+    first_frame_id: Count
+    last_frame_id: Count
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _in_order(self) -> DropMessage:
+        if self.last_frame_id < self.first_frame_id:
+            raise ValueError("last_frame_id is before first_frame_id")
+        return self
+
+
+class CameraState(StrEnum):
+    """What a camera's ingest process is doing."""
+
+    STARTING = "starting"
+    STREAMING = "streaming"
+    STALLED = "stalled"
+    OUTAGE = "outage"
+    ENDED = "ended"
+
+
+class CameraMessage(StreamMessage):
+    """State and running totals of one camera, sent on every heartbeat.
+
+    Totals only grow within an epoch, so a lost message is healed by the next one.
+    """
+
+    type: Literal["camera"] = "camera"
+    sent_ns: Nanoseconds
+    state: CameraState
+    decoded: Count = Field(description="frames that came out of the decoder")
+    admitted: Count = Field(description="frames that got a frame_id")
+    sampled_out: Count = Field(0, description="decoded frames that `fps` left out")
+    restarts: Count = 0
+    newest_frame_ns: Nanoseconds | None = Field(None, description="captured_ns of the newest")
+    live: bool = Field(True, description="false for files and folders, which have an end")
+
+
+class EndOfStreamMessage(StreamMessage):
+    """No more frames will come in this epoch. `admitted` closes the book."""
+
+    type: Literal["end_of_stream"] = "end_of_stream"
+    sent_ns: Nanoseconds
+    decoded: Count
+    admitted: Count
+    reason: Reason = Field("finished", description="finished, stopped or failed")
+
+
+class ProcessState(StrEnum):
+    """Life of a process."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+class ProcessMessage(Message):
+    """Heartbeat of a process, sent from its main loop and from nowhere else."""
+
+    type: Literal["process"] = "process"
+    station: Name
+    process: Name
+    state: ProcessState
+    sent_ns: Nanoseconds
+    version: str = Field(max_length=40)
+    pending: Count = Field(0, description="items in this process's bounded queues")
+    wire_errors: Count = 0
+    frames_scored: Count = 0
+
+
+class RequestMessage(Message):
+    """A command for the scorer."""
+
+    type: Literal["request"] = "request"
+    command: Literal["status", "activate", "enroll"]
+    line: Name | None = None
+    memory_version: str | None = Field(None, max_length=80)
+    count: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="enroll: how many of the line's next frames become references"
+    )
+    camera: Name | None = None
+
+
+class ReplyMessage(Message):
+    """The scorer's answer."""
+
+    type: Literal["reply"] = "reply"
+    ok: bool
+    text: str = Field("", max_length=4096)
+    memories: dict[str, str] = Field(
+        default_factory=dict, description="active reference memory version of each line"
+    )
+
+
+AnyMessage = Annotated[
+    FrameMessage
+    | VerdictMessage
+    | AckMessage
+    | DropMessage
+    | CameraMessage
+    | EndOfStreamMessage
+    | ProcessMessage
+    | RequestMessage
+    | ReplyMessage,
+    Field(discriminator="type"),
+]

@@ -1,0 +1,137 @@
+"""The process shell: signals, readiness, heartbeat, exit codes. The same for all processes.
+
+A process body is `body(shell, config, arguments)`. It calls `shell.ready()` once it can work,
+polls `shell.stopping` in its main loop (at least ten times a second), drains what it holds, and
+returns. Exit codes: 0 done, 1 may heal (restart), 2 will not heal without a person (do not).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+
+from contract.clock import Clock, SystemClock
+from contract.config import Config
+from contract.config_file import load_config
+from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
+from contract.redact import RedactingFormatter, redact
+
+HEARTBEAT_S = 0.2
+POLL_MS = 50
+
+log = logging.getLogger(__name__)
+
+
+def software_version() -> str:
+    """The version of the installed distribution."""
+    try:
+        return version("flawline")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class Shell:
+    """What a process body may ask of its surroundings."""
+
+    def __init__(self, *, clock: Clock, ready_fd: int | None, supervised: bool) -> None:
+        self.clock = clock
+        self._ready_fd = ready_fd
+        self._parent_pid = os.getppid() if supervised else None
+        self._stop_signal: int | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop_signal = number
+
+    @property
+    def stopping(self) -> bool:
+        """Whether to drain and return: a signal came, or the supervisor died."""
+        orphaned = self._parent_pid is not None and os.getppid() != self._parent_pid
+        return self._stop_signal is not None or orphaned
+
+    def ready(self) -> None:
+        """Tell the supervisor, once, that this process does its work."""
+        if self._ready_fd is not None:
+            os.write(self._ready_fd, b"ready\n")
+            os.close(self._ready_fd)
+            self._ready_fd = None
+
+
+class Every:
+    """A due-date that comes round: true at most once per period."""
+
+    def __init__(self, period_s: float, clock: Clock) -> None:
+        self._period_s = period_s
+        self._clock = clock
+        self._due_s = clock.monotonic_s()
+
+    def due(self) -> bool:
+        """Whether a period has passed since this last said so; the first call says so."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._due_s:
+            return False
+        self._due_s = now_s + self._period_s
+        return True
+
+
+Body = Callable[[Shell, Config, argparse.Namespace], None]
+
+
+def configure_logging(process: str, level: str) -> None:
+    """Log to standard error, redacted, one line per record."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        RedactingFormatter(f"%(asctime)s %(levelname)-7s {process}: %(message)s", "%H:%M:%S")
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def run_process(
+    name: str,
+    body: Body,
+    argv: Sequence[str] | None = None,
+    *,
+    add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+) -> int:
+    """Run `body` as process `name` with the command line `argv`; the exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}")
+    parser.add_argument("config", type=Path, help="configuration file (YAML)")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
+    parser.add_argument("--ready-fd", type=int, help="file descriptor that gets `ready`")
+    parser.add_argument("--supervised", action="store_true", help="stop when the parent dies")
+    add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    configure_logging(name, arguments.log_level)
+    shell = Shell(clock=SystemClock(), ready_fd=arguments.ready_fd, supervised=arguments.supervised)
+    try:
+        body(shell, load_config(arguments.config), arguments)
+    except FlawlineError as error:
+        log.error("%s", redact(str(error)))
+        log.debug("raised here", exc_info=True)
+        return error.exit_code
+    except Exception:
+        log.exception("unexpected error, process ends")
+        return EXIT_RECOVERABLE
+    return EXIT_OK
+
+
+__all__ = [
+    "EXIT_OK",
+    "EXIT_PERMANENT",
+    "EXIT_RECOVERABLE",
+    "HEARTBEAT_S",
+    "POLL_MS",
+    "Every",
+    "Shell",
+    "configure_logging",
+    "run_process",
+    "software_version",
+]

@@ -1,0 +1,181 @@
+"""Sockets made from the channel table: bounded, timed out, closed without lingering."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from contract.channels import CHANNELS, Channel
+from contract.config import Config
+from contract.curve import DOMAIN, CurveKeys, load_keys
+from contract.errors import AddressInUse, ConfigError, StorageError
+
+IO_TIMEOUT_MS = 2000
+HEARTBEAT_MS = 1000
+MAX_IPC_PATH_BYTES = 107
+
+Socket = zmq.Socket[bytes]
+
+
+class Sockets:
+    """All sockets of one process. Use as a context manager."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._context: zmq.Context[Socket] = zmq.Context()
+        self._authenticator: ThreadAuthenticator | None = None
+        self._keys: CurveKeys | None = None
+        self._open: list[Socket] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for socket in self._open:
+            socket.close()
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self._context.term()
+        self._stack.close()
+
+    def bind(self, name: str) -> Socket:
+        """The receiving end of channel `name`.
+
+        Raises:
+            AddressInUse: something else is bound there.
+            ConfigError: the path is too long, the folder not private, or keys are missing.
+        """
+        channel = CHANNELS[name]
+        socket = self._create(channel, channel.bind_type)
+        endpoint = endpoint_of(self._config, name)
+        if endpoint.startswith("ipc://"):
+            self._stack.enter_context(_lock(Path(endpoint.removeprefix("ipc://"))))
+        else:
+            self._secure_server(socket)
+            if self._config.network.bind_host is not None:
+                port = endpoint.rsplit(":", 1)[1]
+                endpoint = f"tcp://{self._config.network.bind_host}:{port}"
+        try:
+            socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EADDRINUSE:
+                raise AddressInUse(
+                    f"channel {name} cannot bind {endpoint}, something listens there",
+                    f"stop it or set network.{name} to a free address",
+                ) from None
+            raise ConfigError(f"channel {name} cannot bind {endpoint}", str(error)) from None
+        return socket
+
+    def connect(self, name: str) -> Socket:
+        """The connecting end of channel `name`; libzmq reconnects it by itself."""
+        channel = CHANNELS[name]
+        socket = self._create(channel, channel.connect_type)
+        endpoint = endpoint_of(self._config, name)
+        if endpoint.startswith("tcp://"):
+            keys = self._load_keys()
+            socket.curve_serverkey = keys.server_public
+            socket.curve_publickey = keys.client_public
+            socket.curve_secretkey = keys.client_secret
+        if channel.connect_type == zmq.PUSH:
+            socket.immediate = True
+        if channel.connect_type == zmq.REQ:
+            socket.req_relaxed = True
+            socket.req_correlate = True
+        socket.connect(endpoint)
+        return socket
+
+    def close(self, socket: Socket, *, linger_ms: int) -> None:
+        """Close `socket` at an orderly end, giving queued messages `linger_ms` to leave."""
+        self._open.remove(socket)
+        socket.close(linger=linger_ms)
+
+    def _create(self, channel: Channel, kind: int) -> Socket:
+        socket = self._context.socket(kind)
+        self._open.append(socket)
+        socket.linger = 0
+        socket.set_hwm(channel.high_water_mark)
+        socket.maxmsgsize = channel.max_message_bytes
+        socket.sndtimeo = IO_TIMEOUT_MS
+        socket.rcvtimeo = IO_TIMEOUT_MS
+        socket.heartbeat_ivl = HEARTBEAT_MS
+        socket.heartbeat_timeout = 3 * HEARTBEAT_MS
+        socket.reconnect_ivl = 50
+        socket.reconnect_ivl_max = 1000
+        return socket
+
+    def _load_keys(self) -> CurveKeys:
+        if self._keys is None:
+            directory = self._config.network.curve_directory
+            if directory is None:
+                raise ConfigError("tcp endpoints need keys", "set network.curve_directory")
+            self._keys = load_keys(directory)
+        return self._keys
+
+    def _secure_server(self, socket: Socket) -> None:
+        keys = self._load_keys()
+        if keys.server_secret is None:
+            raise ConfigError(
+                f"{self._config.network.curve_directory} has no server.key_secret",
+                "copy it to the host that binds",
+            )
+        if self._authenticator is None:
+            self._authenticator = ThreadAuthenticator(self._context)
+            self._authenticator.start()
+            self._authenticator.configure_curve(domain=DOMAIN, location=keys.accepted_directory)
+        socket.zap_domain = DOMAIN.encode()
+        socket.curve_server = True
+        socket.curve_publickey = keys.server_public
+        socket.curve_secretkey = keys.server_secret
+
+
+def endpoint_of(config: Config, name: str) -> str:
+    """Where channel `name` is, as others connect to it.
+
+    Raises:
+        ConfigError: an ipc path longer than the operating system allows.
+    """
+    endpoint: str | None = getattr(config.network, name)
+    endpoint = endpoint or f"ipc://{config.run_directory.absolute() / name}"
+    path = endpoint.removeprefix("ipc://")
+    if path != endpoint and len(path.encode()) > MAX_IPC_PATH_BYTES:
+        raise ConfigError(
+            f"socket path {path} has {len(path.encode())} bytes, the limit is {MAX_IPC_PATH_BYTES}",
+            "set network.directory to a shorter one",
+        )
+    return endpoint
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """Hold `path`.lock, because libzmq would silently take an ipc path over from its owner."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
+            raise ConfigError(
+                f"{path.parent} is open to other users", f"chmod 700 {path.parent}, or another"
+            )
+        handle = path.with_name(path.name + ".lock").open("wb")
+    except OSError as error:
+        raise StorageError(f"cannot use {path.parent} for sockets: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise AddressInUse(
+            f"{path} is in use by another process", "stop it or set another network.directory"
+        ) from None
+    os.set_inheritable(handle.fileno(), False)
+    return handle

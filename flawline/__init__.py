@@ -1,0 +1,1 @@
+"""What a person types: starts the processes and prints what they found."""

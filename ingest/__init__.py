@@ -1,0 +1,1 @@
+"""Cameras in, frames out: one process per camera."""

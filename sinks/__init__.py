@@ -1,0 +1,1 @@
+"""Keeps the book and tells PLC, MES, store and metrics."""
