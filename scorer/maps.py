@@ -1,0 +1,63 @@
+"""From embeddings to scores and maps: equations (1) and (3) to (6) of the paper."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+MIN_TERM = 1e-6
+MAX_SIMILARITIES = 1 << 26
+
+
+def language_score(embeddings: Tensor, text: Tensor, *, temperature: float) -> Tensor:
+    """How anomalous embeddings are in the eyes of language, equation (1).
+
+    Args:
+        embeddings: (..., D) of length 1.
+        text: (2, D) prototypes of length 1: normal, anomalous.
+        temperature: tau.
+
+    Returns:
+        float32 (...), in [0, 1].
+    """
+    logits = embeddings.float() @ text.float().T / temperature
+    return logits.softmax(dim=-1)[..., 1]
+
+
+def harmonic_windows(scores: Tensor, coverage: Tensor) -> Tensor:
+    """Window scores to patches by the harmonic mean of the windows that cover each, equation (3).
+
+    Args:
+        scores: float32 (N, W), in [0, 1]; smaller values than 1e-6 count as 1e-6.
+        coverage: float32 (W, P) from `windows.coverage`.
+
+    Returns:
+        float32 (N, P).
+    """
+    return 1.0 / (1.0 / scores.clamp_min(MIN_TERM) @ coverage)
+
+
+def harmonic_scales(maps: list[Tensor]) -> Tensor:
+    """Harmonic mean over scales, each float32 (N, P)."""
+    return len(maps) / torch.stack([1.0 / each.clamp_min(MIN_TERM) for each in maps]).sum(dim=0)
+
+
+def association(features: Tensor, references: Tensor) -> Tensor:
+    """Distance to the nearest reference feature, equation (4).
+
+    One matrix product, cut into blocks of references so that memory stays bounded.
+
+    Args:
+        features: (N, F, D) of length 1.
+        references: (R, D) of length 1, in the dtype of `features`.
+
+    Returns:
+        float32 (N, F): min over r of (1 - cos) / 2, in [0, 1].
+    """
+    queries = features.flatten(0, 1)
+    block = max(1, MAX_SIMILARITIES // max(1, queries.shape[0]))
+    nearest = torch.full(queries.shape[:1], -1.0, device=features.device)
+    for part in torch.split(references, block):
+        similarity = (queries @ part.T).amax(dim=-1)
+        nearest = torch.maximum(nearest, similarity.float())
+    return ((1.0 - nearest) / 2.0).clamp(0.0, 1.0).reshape(features.shape[:2])
