@@ -22,6 +22,10 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
     return path if base is None or path.is_absolute() else Path(base) / path
 
 
+def _resolve_source(source: str, info: ValidationInfo) -> str:
+    return source if "://" in source else str(_resolve(Path(source), info))
+
+
 def _no_credentials(url: str) -> str:
     if "://" in url and "@" in urlsplit(url).netloc:
         raise ValueError(
@@ -44,7 +48,9 @@ def _endpoint(url: str) -> str:
 
 
 ResolvedPath = Annotated[Path, AfterValidator(_resolve)]
-SourceUrl = Annotated[str, Field(min_length=1), AfterValidator(_no_credentials)]
+SourceUrl = Annotated[
+    str, Field(min_length=1), AfterValidator(_no_credentials), AfterValidator(_resolve_source)
+]
 HttpUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_no_credentials)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Port = Annotated[int, Field(ge=0, le=65535)]

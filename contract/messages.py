@@ -180,6 +180,8 @@ class CameraMessage(StreamMessage):
     decoded: Count = Field(description="frames that came out of the decoder")
     admitted: Count = Field(description="frames that got a frame_id")
     sampled_out: Count = Field(0, description="decoded frames that `fps` left out")
+    stale: Count = Field(0, description="decoded frames left out as a live source's old backlog")
+    undecodable: Count = Field(0, description="packets or images that gave no frame")
     restarts: Count = 0
     newest_frame_ns: Nanoseconds | None = Field(None, description="captured_ns of the newest")
     live: bool = Field(True, description="false for files and folders, which have an end")
@@ -228,6 +230,9 @@ class RequestMessage(Message):
         None, description="enroll: how many of the line's next frames become references"
     )
     camera: Name | None = None
+    interval_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        1.0, description="enroll: seconds between two references"
+    )
 
 
 class ReplyMessage(Message):

@@ -90,7 +90,7 @@ class Sockets:
             socket.curve_serverkey = keys.server_public
             socket.curve_publickey = keys.client_public
             socket.curve_secretkey = keys.client_secret
-        if channel.connect_type == zmq.PUSH:
+        if channel.connect_type in (zmq.PUSH, zmq.DEALER):
             socket.immediate = True
         if channel.connect_type == zmq.REQ:
             socket.req_relaxed = True

@@ -38,6 +38,14 @@ class Features(NamedTuple):
     patches: Tensor
     windows: tuple[Tensor, ...]
 
+    def take(self, images: list[int]) -> Features:
+        """The features of some of the images."""
+        return Features(
+            self.image[images],
+            self.patches[images],
+            tuple(scale[images] for scale in self.windows),
+        )
+
 
 class ImageTower(nn.Module):
     """The packed pass over an open_clip vision transformer.

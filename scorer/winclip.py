@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from contract.config import Model as ModelSettings
 from contract.errors import FlawlineError, ModelError
 from scorer.maps import association, harmonic_scales, harmonic_windows, language_score
 from scorer.memory import Fingerprint, ReferenceMemory
@@ -168,6 +169,15 @@ class WinClip:
             self.fingerprint,
         )
 
+    def adopt(self, memory: ReferenceMemory) -> ReferenceMemory:
+        """`memory` on this model's device and in its dtype."""
+        return ReferenceMemory(
+            memory.patches.to(self._like),
+            tuple(scale.to(self._like) for scale in memory.windows),
+            memory.num_references,
+            memory.fingerprint,
+        )
+
     def score(
         self,
         images: Picture | Sequence[Picture],
@@ -245,3 +255,20 @@ class WinClip:
         ]
         mean = torch.stack(maps).mean(dim=0)
         return Result(mean.amax(dim=-1), mean)
+
+
+def load_model(settings: ModelSettings) -> WinClip:
+    """The model that a configuration asks for.
+
+    Raises:
+        ModelError: as `WinClip.load`.
+    """
+    return WinClip.load(
+        settings.name,
+        weights=settings.weights,
+        pretrained=settings.pretrained,
+        preset=settings.preset,
+        device=settings.device,
+        dtype=settings.dtype,
+        language_weight=settings.language_weight,
+    )

@@ -1,0 +1,54 @@
+"""`python -m scorer CONFIG`: frames in, verdicts out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+
+from contract.config import Config
+from contract.process import Shell, run_process
+from contract.sockets import Sockets
+from scorer.collector import Collector
+from scorer.engine import Engine, warm_up
+from scorer.lines import Lines
+from scorer.scheduler import Scheduler
+from scorer.service import Service
+from scorer.shelf import Shelf
+from scorer.winclip import load_model
+
+
+def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
+    """Load, warm up, serve."""
+    settings = config.scorer
+    if settings.model.num_threads is not None:
+        torch.set_num_threads(settings.model.num_threads)
+    with Sockets(config) as sockets:
+        model = load_model(settings.model)
+        shelf = Shelf(config.memory_directory)
+        lines = Lines(config.lines, model, shelf)
+        max_batch = warm_up(model, settings.max_batch_frames)
+        scheduler = Scheduler(max_pending=settings.max_pending_frames, max_batch=max_batch)
+        service = Service(
+            shell,
+            config,
+            sockets,
+            engine=Engine(
+                model,
+                lines,
+                scheduler,
+                shell.clock,
+                pass_sample_fraction=settings.pass_sample_fraction,
+            ),
+            scheduler=scheduler,
+            lines=lines,
+            collector=Collector(model, lines, shelf, shell.clock),
+            shelf=shelf,
+        )
+        shell.ready()
+        service.run()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("scorer", body))

@@ -1,0 +1,114 @@
+"""What the scorer knows of each line: words, active memory, thresholds, or why it cannot judge."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from contract.config import Line
+from contract.errors import FlawlineError, MemoryMismatch
+from scorer.enrolment import line_text, require_size
+from scorer.memory import ReferenceMemory
+from scorer.shelf import Shelf
+from scorer.verdicts import Thresholds
+from scorer.winclip import WinClip
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LineState:
+    """One line as the scorer judges it now. `problem` set: its frames become UNSCORED(problem)."""
+
+    line: Line
+    text: Tensor
+    memory: ReferenceMemory | None = None
+    memory_version: str | None = None
+    thresholds: Thresholds | None = None
+    problem: str | None = None
+
+
+class Lines(Mapping[str, LineState]):
+    """The states of all lines, following the active memory of each on disk.
+
+    Args:
+        lines: the configured lines.
+        model: prototypes and fingerprints come from it.
+        shelf: where reference memories stand.
+
+    Raises:
+        ConfigError: a line's inspection size is not the model's input.
+    """
+
+    def __init__(self, lines: tuple[Line, ...], model: WinClip, shelf: Shelf) -> None:
+        self._model = model
+        self._shelf = shelf
+        self._states: dict[str, LineState] = {}
+        self._loaded: dict[str, str | None] = {}
+        for line in lines:
+            require_size(model, line)
+            self._states[line.name] = LineState(line, line_text(model, line))
+            self._loaded[line.name] = None
+            self._load(line.name, None)
+        self.reload()
+
+    def __getitem__(self, name: str) -> LineState:
+        return self._states[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def reload(self) -> None:
+        """Follow the active pointers; a memory that cannot be used leaves the one in use alone.
+
+        A line that has none in use is then UNSCORED, and the reason is logged.
+        """
+        for name in self._states:
+            try:
+                active = self._shelf.active(name)
+                if active != self._loaded[name]:
+                    self._loaded[name] = active
+                    self._load(name, active)
+            except FlawlineError as error:
+                log.error("line %s: %s", name, error)
+                if self._states[name].memory is None:
+                    problem = (
+                        "memory_mismatch" if isinstance(error, MemoryMismatch) else "memory_damaged"
+                    )
+                    self._replace(name, None, None, problem)
+
+    def _load(self, name: str, version: str | None) -> None:
+        line = self._states[name].line
+        if version is None:
+            self._replace(name, None, None, None if line.zero_shot else "no_reference")
+            return
+        memory, manifest = self._shelf.load(name, version)
+        memory.require(self._model.fingerprint)
+        manifest.require(line)
+        if manifest.num_references < 1:
+            raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
+        self._replace(name, self._model.adopt(memory), version, None, manifest.fail_threshold)
+        log.info("line %s: reference memory %s is active", name, version)
+
+    def _replace(
+        self,
+        name: str,
+        memory: ReferenceMemory | None,
+        version: str | None,
+        problem: str | None,
+        enrolled_threshold: float | None = None,
+    ) -> None:
+        old = self._states[name]
+        fail = old.line.fail_threshold
+        if fail is None:
+            fail = enrolled_threshold
+        thresholds = None if fail is None else Thresholds(fail, old.line.review_threshold)
+        if problem is None and thresholds is None:
+            problem = "no_threshold"
+        self._states[name] = LineState(old.line, old.text, memory, version, thresholds, problem)

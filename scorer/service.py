@@ -1,0 +1,202 @@
+"""The scorer's main loop: sockets around the engine, no maths."""
+
+from __future__ import annotations
+
+import logging
+
+import zmq
+
+from contract.codec import decode, decode_frame, encode, encode_verdict
+from contract.config import Config
+from contract.errors import FlawlineError, WireError
+from contract.messages import (
+    AckMessage,
+    ProcessMessage,
+    ProcessState,
+    ReplyMessage,
+    RequestMessage,
+)
+from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_version
+from contract.sockets import Sockets
+from scorer.collector import Collector
+from scorer.engine import Engine
+from scorer.lines import Lines
+from scorer.outbox import Outbox
+from scorer.scheduler import Scheduler
+from scorer.shelf import Shelf
+
+OUTBOX_VERDICTS = 1024
+RESEND_AFTER_S = 2.0
+RELOAD_S = 0.5
+DRAIN_IDLE_S = 0.3
+DRAIN_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One scorer process.
+
+    Args:
+        shell: signals and clock.
+        config: the station.
+        sockets: where its channels come from.
+        engine: makes the verdicts.
+        scheduler: the engine's waiting frames, asked for room.
+        lines: reloaded from disk while running.
+        collector: gathers frames for enrolling from a camera.
+        shelf: answers `activate`.
+    """
+
+    def __init__(
+        self,
+        shell: Shell,
+        config: Config,
+        sockets: Sockets,
+        *,
+        engine: Engine,
+        scheduler: Scheduler,
+        lines: Lines,
+        collector: Collector,
+        shelf: Shelf,
+    ) -> None:
+        self._shell = shell
+        self._config = config
+        self._engine = engine
+        self._scheduler = scheduler
+        self._lines = lines
+        self._collector = collector
+        self._shelf = shelf
+        self._outbox = Outbox(capacity=OUTBOX_VERDICTS, resend_after_s=RESEND_AFTER_S)
+        self._frames = sockets.bind("frames")
+        self._control = sockets.bind("control")
+        self._verdicts = sockets.connect("verdicts")
+        self._status = sockets.connect("status")
+        self._poller = zmq.Poller()
+        for socket in (self._frames, self._control, self._verdicts):
+            self._poller.register(socket, zmq.POLLIN)
+        self._heartbeat = Every(HEARTBEAT_S, shell.clock)
+        self._reload = Every(RELOAD_S, shell.clock)
+        self._wire_errors = 0
+        self._received_s = shell.clock.monotonic_s()
+
+    def run(self) -> None:
+        """Serve until told to stop, then finish every frame at hand."""
+        while not self._shell.stopping:
+            self._turn()
+        log.info("draining")
+        stop_s = self._shell.clock.monotonic_s()
+        while not self._drained(stop_s):
+            self._turn()
+
+    def _drained(self, stop_s: float) -> bool:
+        now_s = self._shell.clock.monotonic_s()
+        if now_s - stop_s > DRAIN_S:
+            log.error("%d verdicts were not acknowledged by the sinks", len(self._outbox))
+            return True
+        idle = now_s - max(self._received_s, stop_s) > DRAIN_IDLE_S
+        return idle and not len(self._scheduler) and not len(self._outbox)
+
+    def _turn(self) -> None:
+        busy = bool(len(self._scheduler)) and self._has_room()
+        ready = dict(self._poller.poll(0 if busy else POLL_MS))
+        if self._control in ready:
+            self._answer()
+        if self._verdicts in ready:
+            self._read_acks()
+        self._read_frames()
+        if self._has_room():
+            for verdict in self._engine.step():
+                self._outbox.add(verdict)
+        self._send_verdicts()
+        if self._reload.due():
+            self._collector.finish()
+            self._lines.reload()
+        if self._heartbeat.due():
+            self._beat()
+
+    def _has_room(self) -> bool:
+        return self._outbox.has_room(self._config.scorer.max_batch_frames + len(self._scheduler))
+
+    def _read_frames(self) -> None:
+        """Take what fits; the rest waits in ZeroMQ, then in ingest, where the newest wins."""
+        while self._scheduler.has_room and self._has_room():
+            try:
+                parts = self._frames.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._received_s = self._shell.clock.monotonic_s()
+            try:
+                frame = decode_frame(parts)
+            except WireError as error:
+                self._wire_errors += 1
+                log.warning("frame dropped: %s", error)
+                continue
+            self._collector.see(frame)
+            for verdict in self._engine.submit(frame, self._shell.clock.wall_ns()):
+                self._outbox.add(verdict)
+
+    def _send_verdicts(self) -> None:
+        now_s = self._shell.clock.monotonic_s()
+        while (verdict := self._outbox.next(now_s)) is not None:
+            try:
+                self._verdicts.send_multipart(encode_verdict(verdict), zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._outbox.sent(verdict, now_s)
+
+    def _read_acks(self) -> None:
+        while True:
+            try:
+                message = decode(self._verdicts.recv(zmq.NOBLOCK))
+            except zmq.Again:
+                return
+            except WireError as error:
+                self._wire_errors += 1
+                log.warning("acknowledgement dropped: %s", error)
+                continue
+            if isinstance(message, AckMessage):
+                self._outbox.acknowledge(message.delivery_ids)
+
+    def _answer(self) -> None:
+        try:
+            request = decode(self._control.recv())
+            if not isinstance(request, RequestMessage):
+                raise WireError(f"{request.type} where a request belongs")
+            text = self._obey(request)
+            reply = ReplyMessage(ok=True, text=text, memories=self._memories())
+        except FlawlineError as error:
+            reply = ReplyMessage(ok=False, text=str(error)[:4096])
+        self._control.send(encode(reply))
+
+    def _obey(self, request: RequestMessage) -> str:
+        if request.command == "status":
+            return self._collector.progress()
+        if request.line is None or request.line not in self._lines:
+            raise FlawlineError(
+                f"no line {request.line}", f"the lines are {', '.join(self._lines)}"
+            )
+        if request.command == "activate":
+            self._shelf.activate(request.line, request.memory_version or "")
+            self._lines.reload()
+            return f"line {request.line}: {request.memory_version} is active"
+        return self._collector.start(request)
+
+    def _memories(self) -> dict[str, str]:
+        return {name: state.memory_version or "" for name, state in self._lines.items()}
+
+    def _beat(self) -> None:
+        message = ProcessMessage(
+            station=self._config.station,
+            process="scorer",
+            state=ProcessState.DRAINING if self._shell.stopping else ProcessState.READY,
+            sent_ns=self._shell.clock.wall_ns(),
+            version=software_version(),
+            pending=len(self._scheduler) + len(self._outbox),
+            wire_errors=self._wire_errors,
+            frames_scored=sum(self._engine.outcomes.values()),
+        )
+        try:
+            self._status.send(encode(message), zmq.NOBLOCK)
+        except zmq.Again:
+            log.debug("no sinks listen to the heartbeat")
