@@ -11,7 +11,7 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from contract.clock import Clock
+from contract.clock import NS_PER_S, Clock
 from contract.codec import Frame, Verdict
 from contract.errors import FlawlineError
 from contract.messages import Outcome, VerdictMessage
@@ -23,6 +23,7 @@ from scorer.winclip import Result, WinClip
 
 MAX_STEP_S = 0.5
 MAX_ERRORS_IN_A_ROW = 10
+LEARNING_RATE = 0.2
 SCORING_ERRORS = (RuntimeError, ValueError, MemoryError, FlawlineError)
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Engine:
         self._pass_sample_fraction = pass_sample_fraction
         self._delivery_ids = count()
         self._errors_in_a_row = 0
+        self._frame_ns = 0.0
         self.outcomes: Counter[Outcome] = Counter()
 
     def submit(self, frame: Frame, received_ns: int) -> list[Verdict]:
@@ -75,8 +77,15 @@ class Engine:
 
     def step(self) -> list[Verdict]:
         """Score the next batch."""
-        late, ready = self._scheduler.next_batch(self._clock.wall_ns())
+        late, ready = self._scheduler.next_batch(self._clock.wall_ns(), int(self._frame_ns))
+        start_s = self._clock.monotonic_s()
         scored = self._run(ready)
+        if ready:
+            frame_ns = (self._clock.monotonic_s() - start_s) * NS_PER_S / len(ready)
+            self._frame_ns += LEARNING_RATE * (frame_ns - self._frame_ns)
+        elif late:
+            # Forget slowly, or one slow step would have every later frame given up unseen.
+            self._frame_ns *= 1 - LEARNING_RATE
         return [
             *(self._verdict(job, Decision(Outcome.LATE, "deadline_missed")) for job in late),
             *(self._judge(job, result) for job, result in zip(ready, scored, strict=True)),

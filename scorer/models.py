@@ -87,6 +87,15 @@ def pull(name: str, tag: str) -> Path:
         ) from error
 
 
+def pretrained_models() -> list[tuple[str, str]]:
+    """Name and tag of each open_clip model with published weights whose tower windows fit."""
+    return [
+        (name, tag)
+        for name, tag in open_clip.list_pretrained()
+        if name.startswith("ViT-") and "SigLIP" not in name
+    ]
+
+
 def file_sha256(path: Path) -> str:
     """Hex SHA-256 of a file.
 

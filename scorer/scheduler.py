@@ -58,10 +58,28 @@ class Scheduler:
         key = NEVER_NS if deadline_ns is None else deadline_ns
         heapq.heappush(self._heap, (key, next(self._arrivals), job))
 
-    def next_batch(self, now_ns: int) -> Batch:
-        """Take the frames whose deadline has passed, and the next ones to score."""
+    def next_batch(self, now_ns: int, frame_ns: int) -> Batch:
+        """Take the next frames to score, and those that cannot be scored in time.
+
+        Under overload the earliest deadlines are the hopeless ones. Scoring them would make the
+        next ones late as well, so they are given up as soon as they cannot be met, and a batch
+        ends where one more frame would make its most urgent one late.
+
+        Args:
+            now_ns: wall clock.
+            frame_ns: what scoring one frame takes, by experience.
+        """
         batch = Batch([], [])
+        most_urgent_ns = NEVER_NS
         while self._heap and len(batch.ready) < self._max_batch:
-            deadline_ns, _, job = heapq.heappop(self._heap)
-            (batch.late if deadline_ns < now_ns else batch.ready).append(job)
+            deadline_ns, _, job = self._heap[0]
+            done_ns = now_ns + frame_ns * (len(batch.ready) + 1)
+            if batch.ready and done_ns > most_urgent_ns:
+                break
+            heapq.heappop(self._heap)
+            if deadline_ns < done_ns:
+                batch.late.append(job)
+                continue
+            most_urgent_ns = min(most_urgent_ns, deadline_ns)
+            batch.ready.append(job)
         return batch

@@ -119,6 +119,12 @@ class WinClip:
         """Transformer tokens that one image costs."""
         return self._tower.tokens_per_image
 
+    def is_sound(self) -> bool:
+        """Whether a grey picture gets a score that is a number."""
+        grey = torch.zeros(1, 3, *self.image_px).to(self._like)
+        score = self.score_pixels(grey, text=self.text_prototypes("object")).anomaly_score
+        return bool(torch.isfinite(score).all())
+
     def text_prototypes(
         self,
         object_name: str,

@@ -1,0 +1,242 @@
+"""The table of commands. Each one imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from contract.process import configure_logging, software_version
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Visual inspection for conveyor lines: cameras in, verdicts out, in time for the gate.",
+)
+config_app = typer.Typer(no_args_is_help=True, help="Check, explain and start configurations.")
+models_app = typer.Typer(no_args_is_help=True, help="CLIP models and their weights.")
+app.add_typer(config_app, name="config")
+app.add_typer(models_app, name="models")
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)
+]
+DEFAULT_CONFIG = Path("flawline.yaml")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flawline {software_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where errors come from.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    configure_logging("flawline", "debug" if debug else "warning")
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    logging.getLogger("PIL").setLevel(logging.INFO)
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path, typer.Option("--out", help="Folder for report, store and heatmaps.")
+    ] = Path("out/demo"),
+    live: Annotated[
+        bool, typer.Option("--live", help="Loop until Ctrl-C and keep /metrics up.")
+    ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Port of /metrics; 9464 with --live, else free.", min=0, max=65535),
+    ] = None,
+) -> None:
+    """Play a rendered conveyor clip through all processes and show what they found.
+
+    Teaches the line from four good parts, inspects 60 seconds of belt as from a live camera, and
+    compares the verdicts with the truth of the clip. Needs no camera, no network and no GPU.
+    """
+    from flawline.demo import run_demo
+
+    raise typer.Exit(run_demo(directory, live=live, metrics_port=metrics_port))
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="Configuration file (YAML).")] = DEFAULT_CONFIG,
+    log_level: Annotated[
+        Literal["debug", "info", "warning"], typer.Option(help="How much the processes say.")
+    ] = "info",
+) -> None:
+    """Run a station: start its processes, restart what falls over, stop cleanly on Ctrl-C.
+
+    Ends by itself when every camera is a file or folder that came to its end.
+    """
+    from flawline.run import run_station
+
+    raise typer.Exit(run_station(config, log_level=log_level))
+
+
+@app.command()
+def enroll(
+    line: Annotated[str, typer.Option("--line", "-l", help="The line to teach.")],
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Folder with one to a few pictures of good parts."),
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option("--from", help="Camera of a running station to take good parts from."),
+    ] = None,
+    count: Annotated[int, typer.Option(help="With --from: how many frames.", min=1, max=64)] = 4,
+    interval_s: Annotated[
+        float, typer.Option(help="With --from: seconds between two frames.", min=0)
+    ] = 1.0,
+    whole_picture: Annotated[
+        bool,
+        typer.Option(
+            "--whole-picture",
+            help="With --images: pictures show all that the camera sees; cut the region out.",
+        ),
+    ] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Teach a line with good parts; a running scorer follows without restart.
+
+    Pictures show the inspected crop, at any resolution, unless --whole-picture is given.
+    """
+    from flawline.enroll import enroll_from_camera, enroll_from_images
+
+    if (images is None) == (camera is None):
+        raise typer.BadParameter("give exactly one of --images DIR and --from CAMERA")
+    if images is not None:
+        enroll_from_images(config, line=line, directory=images, whole_picture=whole_picture)
+    elif camera is not None:
+        enroll_from_camera(config, line=line, camera=camera, count=count, interval_s=interval_s)
+
+
+@app.command()
+def score(
+    images: Annotated[list[Path], typer.Argument(help="Pictures to score.")],
+    object_name: Annotated[
+        str, typer.Option("--object", help="What they show, in a word or two.")
+    ] = "object",
+    reference: Annotated[
+        Path | None, typer.Option(help="Folder with pictures of good parts (WinCLIP+).")
+    ] = None,
+    model: Annotated[str, typer.Option(help="open_clip model name.")] = "flawline-mini",
+    weights: Annotated[Path | None, typer.Option(help="Local weights file.")] = None,
+    pretrained: Annotated[str | None, typer.Option(help="open_clip pretrained tag.")] = None,
+    preset: Annotated[Literal["paper", "anomalib"], typer.Option(help="WinCLIP details.")] = (
+        "paper"
+    ),
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    heatmaps: Annotated[
+        Path | None, typer.Option(help="Folder for a picture with heatmap per image.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score pictures by words alone, or against a few pictures of good parts.
+
+    Without --reference the score says how anomalous the words find the picture (zero-shot). With
+    it, a provisional threshold from the references themselves gives a verdict.
+    """
+    from flawline.score import ScoreOptions, score_images
+
+    chosen = ScoreOptions(
+        object_name=object_name,
+        reference=reference,
+        model=model,
+        weights=weights,
+        pretrained=pretrained,
+        preset=preset,
+        device=device,
+        heatmaps=heatmaps,
+    )
+    raise typer.Exit(score_images(images, chosen, as_json=as_json))
+
+
+@app.command()
+def ledger(
+    config: ConfigPath = DEFAULT_CONFIG,
+    store: Annotated[
+        str | None, typer.Option(help="Store URL, instead of the configuration's.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the book: every admitted frame and its one outcome. Exit 1 if it does not balance."""
+    from flawline.ledger import print_ledger
+
+    raise typer.Exit(print_ledger(config, store_url=store, as_json=as_json))
+
+
+@config_app.command("check")
+def config_check(path: Annotated[Path, typer.Argument(help="Configuration file (YAML).")]) -> None:
+    """Check a configuration: every mistake with its line and what would be right."""
+    from flawline.config import check
+
+    check(path)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON schema of the configuration, for editors."""
+    from flawline.config import print_schema
+
+    print_schema()
+
+
+@config_app.command("example")
+def config_example() -> None:
+    """Print a small configuration to start from."""
+    from flawline.config import print_example
+
+    print_example()
+
+
+@config_app.command("keys")
+def config_keys(directory: Annotated[Path, typer.Argument(help="Empty folder.")]) -> None:
+    """Make the keys that encrypt tcp connections between hosts."""
+    from flawline.config import make_keys
+
+    make_keys(directory)
+
+
+@models_app.command("list")
+def models_list(
+    every: Annotated[bool, typer.Option("--all", help="All open_clip models and tags.")] = False,
+) -> None:
+    """List the models that Flawline can use."""
+    from flawline.models import list_models
+
+    list_models(every=every)
+
+
+@models_app.command("pull")
+def models_pull(
+    name: Annotated[str, typer.Argument(help="open_clip model name.")] = "ViT-B-16-plus-240",
+    tag: Annotated[str, typer.Argument(help="Pretrained tag.")] = "laion400m_e32",
+) -> None:
+    """Download the weights of a model to this host, once."""
+    from flawline.models import pull_model
+
+    pull_model(name, tag)
+
+
+@models_app.command("verify")
+def models_verify(
+    name: Annotated[str, typer.Argument(help="Model name.")] = "flawline-mini",
+    weights: Annotated[Path | None, typer.Option(help="Local weights file.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Expected SHA-256 of the file.")] = None,
+) -> None:
+    """Load a model's weights, score one picture with it, and print its SHA-256."""
+    from flawline.models import verify_model
+
+    verify_model(name, weights=weights, sha256=sha256)

@@ -1,0 +1,113 @@
+"""`flawline enroll`: teach a line with good parts."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.console import Console
+
+from contract.clock import SystemClock
+from contract.config import Config, Line
+from contract.config_file import load_config
+from contract.control import ask
+from contract.errors import ConfigError, FlawlineError, ImageError
+from contract.image import list_images, read_image
+from contract.messages import RequestMessage
+
+POLL_S = 0.3
+ENROLMENT_TIMEOUT_S = 120.0
+
+
+def enroll_from_images(
+    config_path: Path, *, line: str, directory: Path, whole_picture: bool
+) -> None:
+    """Teach `line` with all pictures in `directory`.
+
+    Raises:
+        ConfigError, ImageError, ModelError, StorageError: naming what would be right.
+    """
+    config = load_config(config_path)
+    chosen = line_of(config, line)
+    images = [read_image(path) for path in list_images(directory)]
+    if whole_picture:
+        images = [_crop(image, chosen) for image in images]
+    with Console(stderr=True).status(f"teaching {line} with {len(images)} picture(s)"):
+        from scorer.enrolment import enroll
+        from scorer.shelf import Shelf
+        from scorer.winclip import load_model
+
+        manifest = enroll(
+            load_model(config.scorer.model),
+            chosen,
+            images,
+            Shelf(config.memory_directory),
+            SystemClock(),
+        )
+    typer.echo(
+        f"line {line}: reference memory {manifest.version} from {manifest.num_references} "
+        f"picture(s) is active\n"
+        f"provisional FAIL threshold {manifest.fail_threshold:.4f} ({manifest.threshold_method})"
+    )
+
+
+def enroll_from_camera(
+    config_path: Path, *, line: str, camera: str, count: int, interval_s: float
+) -> None:
+    """Have a running scorer take `count` good parts from `camera`.
+
+    Raises:
+        ConfigError: no such line or camera.
+        FlawlineError: no scorer runs, no frames come, or the enrolment failed.
+    """
+    config = load_config(config_path)
+    line_of(config, line)
+    before = ask(config, RequestMessage(command="status")).memories.get(line, "")
+    ask(
+        config,
+        RequestMessage(
+            command="enroll", line=line, camera=camera, count=count, interval_s=interval_s
+        ),
+    )
+    deadline_s = time.monotonic() + ENROLMENT_TIMEOUT_S + count * interval_s
+    with Console(stderr=True).status("waiting for good parts") as status:
+        while time.monotonic() < deadline_s:
+            reply = ask(config, RequestMessage(command="status"))
+            status.update(reply.text)
+            if "failed" in reply.text:
+                raise FlawlineError(reply.text)
+            if reply.memories.get(line, "") != before:
+                typer.echo(f"line {line}: reference memory {reply.memories[line]} is active")
+                return
+            time.sleep(POLL_S)
+    raise FlawlineError(f"no {count} frames of camera {camera} in time", "is the camera streaming?")
+
+
+def line_of(config: Config, name: str) -> Line:
+    """The configured line `name`.
+
+    Raises:
+        ConfigError: there is none; lists those there are.
+    """
+    try:
+        return config.line(name)
+    except KeyError:
+        known = ", ".join(line.name for line in config.lines)
+        raise ConfigError(f"no line {name!r}", f"the lines are {known}") from None
+
+
+def _crop(image: npt.NDArray[np.uint8], line: Line) -> npt.NDArray[np.uint8]:
+    region = line.cameras[0].region
+    if region is None:
+        return image
+    right, bottom = region.x_px + region.width_px, region.y_px + region.height_px
+    if bottom > image.shape[0] or right > image.shape[1]:
+        raise ImageError(
+            f"picture of {image.shape[1]} x {image.shape[0]} px does not hold the region of camera "
+            f"{line.cameras[0].name}, which ends at {right} x {bottom}",
+            "give whole camera pictures, or crops without --whole-picture",
+        )
+    return image[region.y_px : bottom, region.x_px : right]
