@@ -26,8 +26,18 @@ def _resolve_source(source: str, info: ValidationInfo) -> str:
     return source if "://" in source else str(_resolve(Path(source), info))
 
 
+def _names_a_user(url: str) -> bool:
+    """Whether `url` holds credentials; a `/`, `?` or `#` in them moves the `@` behind the host."""
+    parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError:
+        return "@" in url
+    return "@" in parts.netloc
+
+
 def _no_credentials(url: str) -> str:
-    if "://" in url and "@" in urlsplit(url).netloc:
+    if "://" in url and _names_a_user(url):
         raise ValueError(
             "credentials do not belong in the configuration file: "
             "use credentials.username and credentials.password_env or password_file"
@@ -41,9 +51,13 @@ def _http_url(url: str) -> str:
     return url
 
 
-def _endpoint(url: str) -> str:
-    if not re.fullmatch(r"tcp://[^:/\s]+:[0-9]{1,5}|ipc://.+", url):
+def _endpoint(url: str, info: ValidationInfo) -> str:
+    if url.startswith("ipc://") and len(url) > len("ipc://"):
+        return f"ipc://{_resolve(Path(url.removeprefix('ipc://')), info)}"
+    if not re.fullmatch(r"tcp://[^:/\s]+:[0-9]{1,5}", url):
         raise ValueError("must be tcp://HOST:PORT or ipc://PATH")
+    if not 1 <= int(url.rsplit(":", 1)[1]) <= 65535:
+        raise ValueError("the port must be from 1 to 65535")
     return url
 
 
@@ -167,8 +181,10 @@ class Model(Section):
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="compute type of the image tower"
     )
-    language_weight: Score = Field(
-        0.5, description="weight of the language term in the image score; 0.5 is equation (6)"
+    language_weight: Score | None = Field(
+        None,
+        description="share of words in score and map when there are references too; empty: 0.5 "
+        "(equation 6), but 0 for flawline-mini, whose words are weak",
     )
     num_threads: int | None = Field(None, ge=1, le=256, description="CPU threads; empty: all")
 
@@ -188,7 +204,9 @@ class Model(Section):
 class Scorer(Section):
     """The scoring process."""
 
-    model: Model = Field(default_factory=lambda: Model.model_validate({}))
+    model: Model = Field(
+        default_factory=lambda: Model.model_validate({}), description="the CLIP model"
+    )
     max_batch_frames: int = Field(8, ge=1, le=256, description="frames scored in one pass")
     max_pending_frames: int = Field(16, ge=1, le=4096, description="frames waiting in memory")
     pass_sample_fraction: Score = Field(
@@ -208,7 +226,7 @@ class Evidence(Section):
 class Webhook(Section):
     """An HTTP receiver of verdict events (CloudEvents JSON)."""
 
-    name: Name
+    name: Name = Field(description="unique in the station")
     url: HttpUrl = Field(description="receives one POST per event")
     secret_env: str | None = Field(
         None, description="environment variable with the signing secret (whsec_...)"
@@ -216,7 +234,7 @@ class Webhook(Section):
     outcomes: tuple[Literal["PASS", "FAIL", "REVIEW", "INVALID", "LATE", "UNSCORED"], ...] = Field(
         ("FAIL", "REVIEW"), min_length=1, description="outcomes that are sent"
     )
-    timeout_s: float = Field(3.0, gt=0, le=60)
+    timeout_s: float = Field(3.0, gt=0, le=60, description="time for one try")
     max_attempts: int = Field(8, ge=1, le=100, description="tries before the event is dropped")
     queue_size: int = Field(1000, ge=1, le=1_000_000, description="events waiting in memory")
 
@@ -224,14 +242,14 @@ class Webhook(Section):
 class Modbus(Section):
     """A PLC that is written to by Modbus TCP (register block: `sinks/registers.py`)."""
 
-    name: Name
+    name: Name = Field(description="unique in the station")
     line: Name = Field(description="the line whose verdicts go here")
-    host: str = Field(min_length=1)
-    port: Port = 502
-    device_id: int = Field(1, ge=0, le=247)
+    host: str = Field(min_length=1, description="host name or address of the PLC")
+    port: Port = Field(502, description="TCP port of the PLC")
+    device_id: int = Field(1, ge=0, le=247, description="Modbus device (unit) id")
     base_register: int = Field(0, ge=0, le=65000, description="first holding register")
     heartbeat_s: float = Field(0.15, ge=0.05, le=2, description="period of the heartbeat counter")
-    timeout_s: float = Field(0.5, gt=0, le=10)
+    timeout_s: float = Field(0.5, gt=0, le=10, description="time to connect or to answer")
     fault_after_late: int = Field(3, ge=1, le=1000, description="late results in a row: fault")
     silence_s: float = Field(
         2.0, gt=0, le=600, description="no fresh frame or scorer heartbeat for this long: fault"
@@ -241,7 +259,7 @@ class Modbus(Section):
 class Metrics(Section):
     """The Prometheus exporter of the sinks process."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="address to listen on")
     port: Port = Field(9464, description="0 takes a free port and logs it")
 
 
@@ -256,10 +274,14 @@ class Sinks(Section):
     )
     event_max_age_days: float = Field(365.0, gt=0, le=36500, description="older events go")
     queue_size: int = Field(1024, ge=8, le=1_000_000, description="verdicts waiting per sink")
-    evidence: Evidence = Field(default_factory=lambda: Evidence.model_validate({}))
-    metrics: Metrics = Field(default_factory=lambda: Metrics.model_validate({}))
-    webhooks: tuple[Webhook, ...] = ()
-    modbus: tuple[Modbus, ...] = ()
+    evidence: Evidence = Field(
+        default_factory=lambda: Evidence.model_validate({}), description="pictures of verdicts"
+    )
+    metrics: Metrics = Field(
+        default_factory=lambda: Metrics.model_validate({}), description="Prometheus exporter"
+    )
+    webhooks: tuple[Webhook, ...] = Field((), description="receivers of events over HTTP")
+    modbus: tuple[Modbus, ...] = Field((), description="PLCs that are written to")
 
 
 class Network(Section):
@@ -299,10 +321,16 @@ class Config(Section):
     data_directory: ResolvedPath = Field(
         Path("flawline-data"), validate_default=True, description="store, memories and evidence"
     )
-    network: Network = Field(default_factory=lambda: Network.model_validate({}))
-    scorer: Scorer = Field(default_factory=lambda: Scorer.model_validate({}))
-    sinks: Sinks = Field(default_factory=lambda: Sinks.model_validate({}))
-    lines: tuple[Line, ...] = Field(min_length=1)
+    network: Network = Field(
+        default_factory=lambda: Network.model_validate({}), description="sockets and keys"
+    )
+    scorer: Scorer = Field(
+        default_factory=lambda: Scorer.model_validate({}), description="the scoring process"
+    )
+    sinks: Sinks = Field(
+        default_factory=lambda: Sinks.model_validate({}), description="the process that tells"
+    )
+    lines: tuple[Line, ...] = Field(min_length=1, description="the station's production lines")
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

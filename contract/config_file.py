@@ -12,9 +12,12 @@ from pydantic import ValidationError
 
 from contract.config import Config
 from contract.errors import ConfigError
-from contract.redact import redact
+from contract.redact import redact, redact_value
 
 Location = tuple[int | str, ...]
+
+# PyYAML lets some mistakes in tagged values through as they come: `!!int ""`, `!!bool perhaps`.
+_YAML_ERRORS = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
 
 def load_config(path: Path) -> Config:
@@ -40,16 +43,16 @@ def parse_config(text: str, *, name: str, base: Path) -> Config:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        lines: dict[Location, int] = {}
+        duplicates: list[str] = []
+        _index(node, (), lines, duplicates, name)
+    except _YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
         problem = getattr(error, "problem", None) or type(error).__name__
         raise ConfigError(f"{where}: not valid YAML", redact(str(problem))) from None
     if node is None or not isinstance(document, Mapping):
         raise ConfigError(f"{name}: empty, or not a mapping", "see `flawline config example`")
-    lines: dict[Location, int] = {}
-    duplicates: list[str] = []
-    _index(node, (), lines, duplicates, name)
     if duplicates:
         raise ConfigError("\n".join(duplicates))
     try:
@@ -67,7 +70,7 @@ def parse_config(text: str, *, name: str, base: Path) -> Config:
 
 
 def _index(
-    node: yaml.Node,
+    node: yaml.Node | None,
     location: Location,
     lines: dict[Location, int],
     duplicates: list[str],
@@ -115,7 +118,9 @@ def _describe(
         return f"{where}: unknown key {_dotted(location)!r}: {remedy}"
     message = str(detail["msg"]).removeprefix("Value error, ")
     value = detail.get("input")
-    shown = f" (got {redact(repr(value))})" if isinstance(value, str | int | float | bool) else ""
+    if isinstance(value, str):
+        value = redact_value(value)
+    shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) else ""
     return f"{where}: {_dotted(location) or 'configuration'}: {redact(message)}{shown}"
 
 

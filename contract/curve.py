@@ -55,6 +55,8 @@ def load_keys(directory: Path) -> CurveKeys:
         public, _ = zmq.auth.load_certificate(directory / "server.key")
         secret = _load_secret(server_secret)[1] if server_secret.exists() else None
         client_public, client_secret = _load_secret(directory / "client.key_secret")
+    except ConfigError:
+        raise
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"cannot load CURVE keys from {directory}", "make them with `flawline config keys`"

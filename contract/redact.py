@@ -27,6 +27,15 @@ def redact(text: str) -> str:
     return text
 
 
+def redact_value(value: str) -> str:
+    """A single value without credentials, even malformed ones that `redact` cannot tell in text.
+
+    >>> redact_value("rtsp://admin:hunt er/2@10.0.0.7/live")
+    'rtsp://***@10.0.0.7/live'
+    """
+    return redact(re.sub(r"://.*@", "://***@", value, flags=re.DOTALL))
+
+
 class RedactingFormatter(logging.Formatter):
     """A log formatter whose whole output, traceback included, is redacted."""
 

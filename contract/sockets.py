@@ -13,13 +13,14 @@ from typing import IO, Self
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from contract.channels import CHANNELS, Channel
+from contract.channels import CHANNELS, Channel, WhenFull
 from contract.config import Config
 from contract.curve import DOMAIN, CurveKeys, load_keys
 from contract.errors import AddressInUse, ConfigError, StorageError
 
 IO_TIMEOUT_MS = 2000
 HEARTBEAT_MS = 1000
+KEEP_ALIVE_S = 5
 MAX_IPC_PATH_BYTES = 107
 
 Socket = zmq.Socket[bytes]
@@ -81,7 +82,11 @@ class Sockets:
         return socket
 
     def connect(self, name: str) -> Socket:
-        """The connecting end of channel `name`; libzmq reconnects it by itself."""
+        """The connecting end of channel `name`; libzmq reconnects it by itself.
+
+        Raises:
+            ConfigError: the path is too long, the address is no address, or keys are missing.
+        """
         channel = CHANNELS[name]
         socket = self._create(channel, channel.connect_type)
         endpoint = endpoint_of(self._config, name)
@@ -95,7 +100,10 @@ class Sockets:
         if channel.connect_type == zmq.REQ:
             socket.req_relaxed = True
             socket.req_correlate = True
-        socket.connect(endpoint)
+        try:
+            socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            raise ConfigError(f"channel {name} cannot connect to {endpoint}", str(error)) from None
         return socket
 
     def close(self, socket: Socket, *, linger_ms: int) -> None:
@@ -111,8 +119,14 @@ class Sockets:
         socket.maxmsgsize = channel.max_message_bytes
         socket.sndtimeo = IO_TIMEOUT_MS
         socket.rcvtimeo = IO_TIMEOUT_MS
-        socket.heartbeat_ivl = HEARTBEAT_MS
-        socket.heartbeat_timeout = 3 * HEARTBEAT_MS
+        if channel.when_full is WhenFull.NEWEST_WINS:
+            # A busy receiver stops reading, so it would not answer heartbeats, and the frames on
+            # their way to it would be lost. The kernel's keep-alive needs no answer from it.
+            socket.tcp_keepalive = 1
+            socket.tcp_keepalive_idle = socket.tcp_keepalive_intvl = KEEP_ALIVE_S
+        else:
+            socket.heartbeat_ivl = HEARTBEAT_MS
+            socket.heartbeat_timeout = 3 * HEARTBEAT_MS
         socket.reconnect_ivl = 50
         socket.reconnect_ivl_max = 1000
         return socket

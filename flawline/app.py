@@ -138,6 +138,12 @@ def score(
         "paper"
     ),
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    language_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="With --reference: share of the words; the paper's is 0.5, flawline-mini's 0."
+        ),
+    ] = None,
     heatmaps: Annotated[
         Path | None, typer.Option(help="Folder for a picture with heatmap per image.")
     ] = None,
@@ -148,18 +154,17 @@ def score(
     Without --reference the score says how anomalous the words find the picture (zero-shot). With
     it, a provisional threshold from the references themselves gives a verdict.
     """
-    from flawline.score import ScoreOptions, score_images
+    from flawline.score import ScoreOptions, model_settings, score_images
 
-    chosen = ScoreOptions(
-        object_name=object_name,
-        reference=reference,
-        model=model,
+    settings = model_settings(
+        name=model,
         weights=weights,
         pretrained=pretrained,
         preset=preset,
         device=device,
-        heatmaps=heatmaps,
+        language_weight=language_weight,
     )
+    chosen = ScoreOptions(object_name, reference, settings, heatmaps)
     raise typer.Exit(score_images(images, chosen, as_json=as_json))
 
 

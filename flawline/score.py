@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ImageError, StorageError
+from contract.config import Model
+from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError, ImageError, StorageError
 from contract.image import list_images, read_image
 
 if TYPE_CHECKING:
@@ -26,12 +28,21 @@ class ScoreOptions:
 
     object_name: str
     reference: Path | None
-    model: str
-    weights: Path | None
-    pretrained: str | None
-    preset: str
-    device: str
+    model: Model
     heatmaps: Path | None
+
+
+def model_settings(**given: object) -> Model:
+    """Settings of a model as a configuration file would hold them.
+
+    Raises:
+        ConfigError: they contradict each other; says what would be right.
+    """
+    try:
+        return Model.model_validate(given)
+    except ValidationError as error:
+        message = str(error.errors(include_url=False)[0]["msg"])
+        raise ConfigError(message.removeprefix("Value error, ")) from None
 
 
 def score_images(paths: list[Path], options: ScoreOptions, *, as_json: bool) -> int:
@@ -43,16 +54,10 @@ def score_images(paths: list[Path], options: ScoreOptions, *, as_json: bool) -> 
     """
     pictures = [path for given in paths for path in _expand(given)]
     err = Console(stderr=True)
-    with err.status(f"loading {options.model}"):
-        from scorer.winclip import WinClip
+    with err.status(f"loading {options.model.name}"):
+        from scorer.winclip import load_model
 
-        model = WinClip.load(
-            options.model,
-            weights=options.weights,
-            pretrained=options.pretrained,
-            preset=options.preset,
-            device=options.device,
-        )
+        model = load_model(options.model)
         judge = _judge_of(model, options)
     results = []
     failed = 0

@@ -31,6 +31,9 @@ DTYPES: Final = {
 }
 
 
+PAPER_LANGUAGE_WEIGHT: Final = 0.5
+
+
 class Result(NamedTuple):
     """Scores of N images, in [0, 1]; higher is more anomalous.
 
@@ -64,7 +67,7 @@ class WinClip:
         preset: Preset,
         device: str = "cpu",
         dtype: str = "float32",
-        language_weight: float = 0.5,
+        language_weight: float = PAPER_LANGUAGE_WEIGHT,
     ) -> None:
         self.preset = preset
         self.language_weight = language_weight
@@ -85,7 +88,7 @@ class WinClip:
         preset: str = "paper",
         device: str = "cpu",
         dtype: str = "float32",
-        language_weight: float = 0.5,
+        language_weight: float = PAPER_LANGUAGE_WEIGHT,
     ) -> Self:
         """A model by name; see `models.load_clip` for where its weights come from.
 
@@ -266,9 +269,15 @@ class WinClip:
 def load_model(settings: ModelSettings) -> WinClip:
     """The model that a configuration asks for.
 
+    Left open, the language weight is the paper's, but 0 for `flawline-mini`: its words separate
+    good from bad far worse than its references do, and would only blur their score.
+
     Raises:
         ModelError: as `WinClip.load`.
     """
+    weight = settings.language_weight
+    if weight is None:
+        weight = 0.0 if settings.name == MINI else PAPER_LANGUAGE_WEIGHT
     return WinClip.load(
         settings.name,
         weights=settings.weights,
@@ -276,5 +285,5 @@ def load_model(settings: ModelSettings) -> WinClip:
         preset=settings.preset,
         device=settings.device,
         dtype=settings.dtype,
-        language_weight=settings.language_weight,
+        language_weight=weight,
     )
