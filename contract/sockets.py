@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -81,8 +82,13 @@ class Sockets:
             raise ConfigError(f"channel {name} cannot bind {endpoint}", str(error)) from None
         return socket
 
-    def connect(self, name: str) -> Socket:
+    def connect(
+        self, name: str, *, prepare: Callable[[Socket], object] = lambda socket: None
+    ) -> Socket:
         """The connecting end of channel `name`; libzmq reconnects it by itself.
+
+        Args:
+            prepare: is given the socket before it connects, e.g. to attach a monitor.
 
         Raises:
             ConfigError: the path is too long, the address is no address, or keys are missing.
@@ -100,6 +106,7 @@ class Sockets:
         if channel.connect_type == zmq.REQ:
             socket.req_relaxed = True
             socket.req_correlate = True
+        prepare(socket)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import sys
 import traceback
 
-import click
-import typer
 from rich.console import Console
 
-from contract.errors import EXIT_RECOVERABLE, FlawlineError
+from contract.errors import EXIT_OK, EXIT_RECOVERABLE, FlawlineError
 from contract.redact import redact
 from flawline.app import app
-
-INTERRUPTED = 130
 
 
 def main() -> None:
@@ -27,15 +23,9 @@ def run(arguments: list[str]) -> int:
     trace = ""
     stderr = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        code = typer.main.get_command(app).main(
-            arguments, prog_name="flawline", standalone_mode=False
-        )
-        return int(code or 0)
-    except click.exceptions.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+        app(arguments, prog_name="flawline")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else EXIT_OK
     except FlawlineError as error:
         text, code, trace = str(error), error.exit_code, traceback.format_exc()
     except Exception as error:  # noqa: BLE001  (the process boundary: told in one line)

@@ -24,12 +24,12 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     settings = config.scorer
     if settings.model.num_threads is not None:
         torch.set_num_threads(settings.model.num_threads)
-    with Sockets(config) as sockets:
-        model = load_model(settings.model)
-        shelf = Shelf(config.memory_directory)
-        lines = Lines(config.lines, model, shelf)
-        max_batch = warm_up(model, settings.max_batch_frames)
-        scheduler = Scheduler(max_pending=settings.max_pending_frames, max_batch=max_batch)
+    model = load_model(settings.model)
+    shelf = Shelf(config.memory_directory)
+    lines = Lines(config.lines, model, shelf)
+    max_batch = warm_up(model, settings.max_batch_frames)
+    scheduler = Scheduler(max_pending=settings.max_pending_frames, max_batch=max_batch)
+    with Sockets(config) as sockets, Collector(model, lines, shelf, shell.clock) as collector:
         service = Service(
             shell,
             config,
@@ -43,7 +43,7 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             ),
             scheduler=scheduler,
             lines=lines,
-            collector=Collector(model, lines, shelf, shell.clock),
+            collector=collector,
             shelf=shelf,
         )
         shell.ready()

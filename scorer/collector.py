@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -14,7 +17,7 @@ from contract.messages import RequestMessage
 from scorer.enrolment import enroll
 from scorer.lines import Lines
 from scorer.pixels import Picture
-from scorer.shelf import Shelf
+from scorer.shelf import Manifest, Shelf
 from scorer.winclip import WinClip
 
 log = logging.getLogger(__name__)
@@ -28,7 +31,11 @@ class _Order:
 
 
 class Collector:
-    """At most one enrolment at a time. The frames it looks at are judged as ever."""
+    """At most one enrolment at a time. Use as a context manager.
+
+    The frames it looks at are judged as ever, and the memory is made in a thread of its own, so
+    that scoring and the heartbeat go on meanwhile.
+    """
 
     def __init__(self, model: WinClip, lines: Lines, shelf: Shelf, clock: Clock) -> None:
         self._model = model
@@ -37,6 +44,19 @@ class Collector:
         self._clock = clock
         self._order: _Order | None = None
         self._last = "nothing enrolled yet"
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="enrol")
+        self._teaching: Future[Manifest] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._worker.shutdown(cancel_futures=True)
 
     def start(self, request: RequestMessage) -> str:
         """Begin to collect `request.count` frames of a line.
@@ -73,23 +93,31 @@ class Collector:
             self._order.pictures.append(np.array(frame.pixels))
             self._order.newest_ns = header.captured_ns
 
-    def finish(self) -> None:
-        """Teach the line once the frames are there; a failure is logged and can be asked for."""
-        if self._order is None or len(self._order.pictures) < (self._order.request.count or 0):
+    def tend(self) -> None:
+        """Teach the line once the frames are there, and note how it ended."""
+        order = self._order
+        if order is None or len(order.pictures) < (order.request.count or 0):
             return
-        order, self._order = self._order, None
         line = self._lines[order.request.line or ""].line
-        try:
-            manifest = enroll(self._model, line, order.pictures, self._shelf, self._clock)
-            self._last = f"line {line.name}: enrolled {manifest.version}"
-            log.info("%s", self._last)
-        except FlawlineError as error:
-            self._last = f"line {line.name}: enrolment failed: {error}"
-            log.error("%s", self._last)
+        if self._teaching is None:
+            self._teaching = self._worker.submit(
+                enroll, self._model, line, order.pictures, self._shelf, self._clock
+            )
+        elif self._teaching.done():
+            try:
+                self._last = f"line {line.name}: enrolled {self._teaching.result().version}"
+                log.info("%s", self._last)
+            except FlawlineError as error:
+                self._last = f"line {line.name}: enrolment failed: {error}"
+                log.error("%s", self._last)
+            finally:
+                self._order = self._teaching = None
 
     def progress(self) -> str:
         """What is under way, or how the last enrolment ended."""
         if self._order is None:
             return self._last
+        if self._teaching is not None:
+            return f"line {self._order.request.line}: making the reference memory"
         wanted = self._order.request.count
         return f"line {self._order.request.line}: {len(self._order.pictures)} of {wanted} frames"

@@ -110,7 +110,7 @@ class Service:
                 self._outbox.add(verdict)
         self._send_verdicts()
         if self._reload.due():
-            self._collector.finish()
+            self._collector.tend()
             self._lines.reload()
         if self._heartbeat.due():
             self._beat()

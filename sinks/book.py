@@ -1,0 +1,136 @@
+"""The book of one stream: every admitted frame ends in exactly one outcome.
+
+Pure: no clock, no store. `now_s` is monotonic time in seconds; it is not persisted, so after a
+restart the frames without news get their full time-out again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from contract.messages import Outcome, StreamKey
+from sinks.intervals import Intervals, Range, size
+
+LOST = "lost"
+RESOLUTION_S = 0.25
+
+
+class _Mark(NamedTuple):
+    """All frames below `through` are known to exist since `since_s` at the latest."""
+
+    since_s: float
+    through: int
+
+
+@dataclass
+class Book:
+    """What was admitted to one stream and what became of it.
+
+    Attributes:
+        admitted: frames admitted, as reported or as seen, whichever is more.
+        settled: ids of the frames that have an outcome.
+        counts: frames per outcome.
+        unscored: the UNSCORED frames per reason.
+        ended: no more frames are expected.
+    """
+
+    key: StreamKey
+    opened_ns: int
+    updated_ns: int = 0
+    closed_ns: int | None = None
+    decoded: int = 0
+    admitted: int = 0
+    ended: bool = False
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    unscored: Counter[str] = field(default_factory=Counter)
+    settled: Intervals = field(default_factory=Intervals)
+    _marks: deque[_Mark] = field(default_factory=deque, repr=False, compare=False)
+
+    @property
+    def open_frames(self) -> int:
+        """Admitted frames without an outcome so far."""
+        return self.admitted - sum(self.counts.values())
+
+    @property
+    def balanced(self) -> bool:
+        return self.open_frames == 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream ended and every frame of it has its outcome."""
+        return self.ended and self.balanced
+
+    def admit(self, through: int, now_s: float) -> None:
+        """Frames 0 to `through` - 1 exist."""
+        if through <= self.admitted:
+            return
+        self.admitted = through
+        since_s = math.ceil(now_s / RESOLUTION_S) * RESOLUTION_S
+        if self._marks and self._marks[-1].since_s >= since_s:
+            since_s = self._marks.pop().since_s
+        self._marks.append(_Mark(since_s, through))
+
+    def settle(self, frame_id: int, outcome: Outcome, reason: str | None, now_s: float) -> bool:
+        """Give a frame its outcome; False if it has one already."""
+        return bool(self.settle_range(frame_id, frame_id, outcome, reason, now_s))
+
+    def settle_range(
+        self, first: int, last: int, outcome: Outcome, reason: str | None, now_s: float
+    ) -> list[Range]:
+        """Give frames `first` to `last` an outcome; the parts that had none before."""
+        self.admit(last + 1, now_s)
+        new = self.settled.add(first, last)
+        self.counts[outcome] += size(new)
+        if outcome is Outcome.UNSCORED and new:
+            self.unscored[reason or "unknown"] += size(new)
+        self._forget_settled_marks()
+        return new
+
+    def expire(self, now_s: float, after_s: float) -> list[Range]:
+        """Settle as UNSCORED(lost) what has been without news for `after_s`; its ranges."""
+        through = 0
+        while self._marks and now_s - self._marks[0].since_s >= after_s:
+            through = self._marks.popleft().through
+        return self._lose(through, now_s)
+
+    def lose_all(self, now_s: float) -> list[Range]:
+        """Settle every open frame as UNSCORED(lost), because no news can come; its ranges."""
+        return self._lose(self.admitted, now_s)
+
+    def close(self, admitted: int, now_s: float) -> None:
+        """The stream ended with `admitted` frames; the book closes when all are settled."""
+        self.admit(admitted, now_s)
+        self.ended = True
+
+    def resume(self, now_s: float) -> None:
+        """After loading: count the time-out of the open frames from now."""
+        self._marks = deque([_Mark(now_s, self.admitted)] if self.open_frames else [])
+
+    def copy(self) -> Book:
+        return Book(
+            key=self.key,
+            opened_ns=self.opened_ns,
+            updated_ns=self.updated_ns,
+            closed_ns=self.closed_ns,
+            decoded=self.decoded,
+            admitted=self.admitted,
+            ended=self.ended,
+            counts=self.counts.copy(),
+            unscored=self.unscored.copy(),
+            settled=self.settled.copy(),
+            _marks=self._marks.copy(),
+        )
+
+    def _lose(self, through: int, now_s: float) -> list[Range]:
+        gaps = self.settled.gaps(0, through - 1)
+        for first, last in gaps:
+            self.settle_range(first, last, Outcome.UNSCORED, LOST, now_s)
+        return gaps
+
+    def _forget_settled_marks(self) -> None:
+        settled_through = self.settled.prefix()
+        while self._marks and self._marks[0].through <= settled_through:
+            self._marks.popleft()

@@ -1,0 +1,95 @@
+"""A database by URL: SQLite (tuned for one writer that must not lose anything) or another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
+
+from contract.errors import ConfigError, FlawlineError, StorageError
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How SQLite is opened: what is set on each connection, and how a transaction begins."""
+
+    pragmas: tuple[str, ...]
+    begin: str
+
+
+WRITE = Mode(("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"), "BEGIN IMMEDIATE")
+READ = Mode(("busy_timeout=5000", "query_only=ON"), "BEGIN")
+
+
+class RefusedRows(FlawlineError, ValueError):
+    """Rows that the database will never take; trying again is of no use."""
+
+
+class Database:
+    """An engine, and the place it stands for in messages.
+
+    Attributes:
+        where: the SQLite file, or the URL without its password.
+        path: the SQLite file, if it is one.
+    """
+
+    def __init__(self, url: str, *, mode: Mode) -> None:
+        """Prepare the connection to `url`; nothing is opened yet.
+
+        Raises:
+            ConfigError: not a usable URL, or its driver is not installed.
+        """
+        try:
+            parsed = sa.make_url(url)
+            is_sqlite = parsed.get_backend_name() == "sqlite"
+            # One snapshot per transaction, which SQLite gives without being asked.
+            options = {} if is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            self.engine = sa.create_engine(parsed, **options)
+        except (ArgumentError, ModuleNotFoundError) as error:
+            raise ConfigError("sinks.store_url is not usable", str(error)) from None
+        self.path: Path | None = None
+        self.where = parsed.render_as_string(hide_password=True)
+        if is_sqlite:
+            if not parsed.database or parsed.database == ":memory:":
+                raise ConfigError("sinks.store_url is in memory", "give a file: sqlite:///PATH")
+            self.path = Path(parsed.database)
+            self.where = str(self.path)
+            self._listen(mode)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction: committed at the end, rolled back on an error.
+
+        Raises:
+            StorageError: the database does not work, now or at all.
+            RefusedRows: it works but does not accept these rows.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (IntegrityError, DataError) as error:
+            raise RefusedRows(f"{self.where} refused rows", str(error.orig)) from error
+        except DBAPIError as error:
+            raise StorageError(
+                f"event store {self.where} does not work", str(error.orig)
+            ) from error
+
+    def _listen(self, mode: Mode) -> None:
+        @sa.event.listens_for(self.engine, "connect")
+        def _on_connect(connection: Any, record: Any) -> None:
+            # The driver's own transactions would leave reads and DDL outside of them.
+            connection.isolation_level = None
+            for pragma in mode.pragmas:
+                connection.execute(f"PRAGMA {pragma}").close()
+
+        @sa.event.listens_for(self.engine, "begin")
+        def _on_begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(mode.begin)

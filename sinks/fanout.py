@@ -1,0 +1,95 @@
+"""Each sink in a thread of its own: a slow or broken one never delays or stops another."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from sinks.metrics import Metrics
+from sinks.receipt import Arrival
+
+log = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where verdicts go.
+
+    Attributes:
+        repeats: whether it wants verdicts that are delivered again.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def repeats(self) -> bool: ...
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Take a verdict without blocking; False when there is no room for it."""
+        ...
+
+    def pending(self) -> int:
+        """Verdicts taken but not dealt with."""
+        ...
+
+    def work(self, stop: threading.Event) -> None:
+        """Deal with verdicts until `stop` is set, then finish within a bounded time."""
+        ...
+
+
+class Fanout:
+    """Offers every verdict to every sink, in the order of `sinks`, and runs their threads."""
+
+    def __init__(self, sinks: Sequence[Sink], metrics: Metrics) -> None:
+        self._sinks = sinks
+        self._metrics = metrics
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=[sink], name=sink.name, daemon=True)
+            for sink in sinks
+        ]
+        for sink in sinks:
+            metrics.watch_queue(sink.name, sink.pending)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def offer(self, arrival: Arrival) -> None:
+        """Hand `arrival` to every sink that wants it; what does not fit is counted."""
+        for sink in self._sinks:
+            if (arrival.first or sink.repeats) and not sink.offer(arrival):
+                self._metrics.dropped(sink.name, "queue_full")
+
+    def stop(self, within_s: float) -> None:
+        """Let every sink finish; one that does not within `within_s` is left behind."""
+        self._stop.set()
+        deadline_s = time.monotonic() + within_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+            if thread.is_alive():
+                log.error("sink %s did not stop within %.0f s", thread.name, within_s)
+
+    def _run(self, sink: Sink) -> None:
+        def crashed(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            log.error("sink %s failed, it starts again", sink.name, exc_info=error)
+            self._metrics.failed(sink.name, "crashed")
+
+        Retrying(
+            wait=wait_random_exponential(multiplier=0.2, max=5.0),
+            stop=stop_when_event_set(self._stop),
+            sleep=sleep_using_event(self._stop),
+            after=crashed,
+            retry_error_callback=lambda state: None,
+        )(sink.work, self._stop)

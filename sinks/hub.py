@@ -1,0 +1,128 @@
+"""The main loop's work: from the sockets to the sinks, and acknowledgements back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import zmq
+
+from contract.clock import Clock
+from contract.codec import decode, decode_verdict, encode
+from contract.errors import WireError
+from contract.messages import (
+    AckMessage,
+    CameraMessage,
+    DropMessage,
+    EndOfStreamMessage,
+    ProcessMessage,
+)
+from contract.process import Every
+from contract.sockets import Socket
+from sinks.fanout import Fanout
+from sinks.keeper import Keeper
+from sinks.metrics import Metrics
+from sinks.receipt import Receipt
+from sinks.watcher import Watcher
+
+BURST = 64
+MAX_COUNT = 1 << 53
+MAX_ACKS = 1024
+
+log = logging.getLogger(__name__)
+
+
+class Hub:
+    """Reads both sockets of the sinks. A message that breaks the contract is counted, no more."""
+
+    def __init__(
+        self,
+        verdicts: Socket,
+        status: Socket,
+        *,
+        fanout: Fanout,
+        keeper: Keeper,
+        watchers: Sequence[Watcher],
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._verdicts = verdicts
+        self._status = status
+        self._fanout = fanout
+        self._keeper = keeper
+        self._watchers = watchers
+        self._metrics = metrics
+        self._clock = clock
+        self._receipt = Receipt()
+        self._complain = Every(10.0, clock)
+        self._poller = zmq.Poller()
+        self._poller.register(verdicts, zmq.POLLIN)
+        self._poller.register(status, zmq.POLLIN)
+
+    def turn(self, wait_ms: int) -> bool:
+        """Take in what is there, waiting up to `wait_ms` for it; whether verdicts came."""
+        ready = dict(self._poller.poll(wait_ms))
+        if self._verdicts in ready:
+            self._take(self._verdicts, self._verdict)
+        if self._status in ready:
+            self._take(self._status, self._message)
+        self.acknowledge()
+        return self._verdicts in ready
+
+    def drain(self, *, idle_s: float, within_s: float) -> None:
+        """Take in what is still on its way, until no verdict came for `idle_s`."""
+        start_s = last_s = time.monotonic()
+        while (now_s := time.monotonic()) - last_s < idle_s and now_s - start_s < within_s:
+            if self.turn(10):
+                last_s = time.monotonic()
+
+    def acknowledge(self) -> None:
+        """Tell the senders what is stored. One that is gone is not waited for."""
+        stored = defaultdict[bytes, list[int]](list)
+        for identity, delivery_id in self._keeper.stored():
+            stored[identity].append(delivery_id)
+        for identity, ids in stored.items():
+            for start in range(0, len(ids), MAX_ACKS):
+                ack = AckMessage(delivery_ids=tuple(ids[start : start + MAX_ACKS]))
+                self._verdicts.send_multipart([identity, encode(ack)])
+
+    def _take(self, socket: Socket, handle: Callable[[list[bytes]], None]) -> None:
+        for _ in range(BURST):
+            try:
+                handle(socket.recv_multipart(zmq.NOBLOCK))
+            except zmq.Again:
+                return
+            except WireError as error:
+                self._metrics.wire_error()
+                if self._complain.due():
+                    log.warning("message dropped: %s", error)
+
+    def _verdict(self, parts: list[bytes]) -> None:
+        identity, *rest = parts
+        verdict = decode_verdict(rest)
+        _refuse_above(verdict.header.frame_id)
+        arrival = self._receipt.take(identity, verdict, self._clock.wall_ns())
+        self._fanout.offer(arrival)
+        if arrival.first:
+            self._metrics.arrived(arrival)
+
+    def _message(self, parts: list[bytes]) -> None:
+        if len(parts) != 1:
+            raise WireError(f"status message of {len(parts)} parts", "expected one")
+        message = decode(parts[0])
+        if isinstance(message, DropMessage):
+            _refuse_above(message.last_frame_id)
+        elif isinstance(message, CameraMessage | EndOfStreamMessage):
+            _refuse_above(message.decoded, message.admitted)
+        elif not isinstance(message, ProcessMessage):
+            raise WireError(f"{message.type} on the status channel")
+        for watcher in self._watchers:
+            watcher.observe(message)
+
+
+def _refuse_above(*counts: int) -> None:
+    """Refuse what no camera can count to, before it upsets a book."""
+    if max(counts) > MAX_COUNT:
+        raise WireError(f"count of {max(counts)}", f"at most {MAX_COUNT}")

@@ -1,0 +1,175 @@
+"""Everything the sinks export to Prometheus: names, labels and buckets in one place.
+
+Counters of verdicts follow the ledger: a frame is counted when its outcome is stored, once, and
+frames that were dropped or lost are counted as UNSCORED. Latencies and scores are observed on
+arrival. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import prometheus_client as prometheus
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from contract.clock import NS_PER_S, Clock
+from contract.config import Metrics as Settings
+from contract.errors import AddressInUse, ConfigError
+from contract.messages import CameraMessage, StreamKey
+from sinks.book import Book
+from sinks.draft import Settled
+from sinks.liveness import Liveness
+from sinks.receipt import Arrival
+from sinks.totals import Totals
+from sinks.watcher import StatusMessage
+
+LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
+SCORE_BUCKETS = tuple(step / 20 for step in range(1, 21))
+CAMERA = ("station", "line", "camera")
+
+log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """The metrics of one sinks process, in a registry of their own."""
+
+    def __init__(self, *, clock: Clock, version: str) -> None:
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._clock = clock
+        self._totals = Totals()
+        self._liveness = Liveness(clock)
+        self._lock = threading.Lock()
+
+        def counter(name: str, help_text: str, *labels: str) -> Counter:
+            return Counter(f"flawline_{name}", help_text, labels, registry=self.registry)
+
+        def gauge(name: str, help_text: str, *labels: str) -> Gauge:
+            return Gauge(f"flawline_{name}", help_text, labels, registry=self.registry)
+
+        def histogram(
+            name: str, help_text: str, labels: Sequence[str], buckets: Sequence[float]
+        ) -> Histogram:
+            return Histogram(
+                f"flawline_{name}", help_text, labels, buckets=buckets, registry=self.registry
+            )
+
+        self._verdicts = counter(
+            "verdicts", "Frames by their outcome, as stored", *CAMERA, "verdict", "reason"
+        )
+        self._decoded = counter("decoded_frames", "Frames that were decoded", *CAMERA)
+        self._admitted = counter("admitted_frames", "Frames that were admitted", *CAMERA)
+        self._latency = histogram(
+            "latency_seconds", "Time per stage of a frame", (*CAMERA, "stage"), LATENCY_BUCKETS_S
+        )
+        self._score = histogram("anomaly_score", "Anomaly scores", CAMERA, SCORE_BUCKETS)
+        self._queue_items = gauge("sink_queue_items", "Verdicts waiting for a sink", "sink")
+        self._dropped = counter("sink_dropped", "Verdicts a sink did not deliver", "sink", "reason")
+        self._errors = counter("sink_errors", "Errors of a sink", "sink", "reason")
+        self._wire_errors = counter("wire_errors", "Messages that break the wire contract")
+        self._open_frames = gauge("ledger_open_frames", "Admitted frames without an outcome")
+        self._contradictions = counter(
+            "ledger_contradictions", "Frames that were given a second outcome, ignored", *CAMERA
+        )
+        gauge("build_info", "Version of the software", "version").labels(version).set(1)
+        self.registry.register(self._liveness)
+        prometheus.ProcessCollector(registry=self.registry)
+
+    @contextmanager
+    def serve(self, settings: Settings) -> Iterator[int]:
+        """Export over HTTP; the port.
+
+        Raises:
+            AddressInUse: something else listens there.
+            ConfigError: the address is not one of this host.
+        """
+        where = f"{settings.host}:{settings.port}"
+        try:
+            server, thread = prometheus.start_http_server(
+                settings.port, settings.host, self.registry
+            )
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUse(
+                    f"metrics cannot listen on {where}, something listens there",
+                    "stop it or set sinks.metrics.port to a free one",
+                ) from None
+            raise ConfigError(
+                f"metrics cannot listen on {where}: {error.strerror}",
+                "set sinks.metrics.host and sinks.metrics.port",
+            ) from None
+        try:
+            log.info("metrics on http://%s:%d/metrics", settings.host, server.server_port)
+            yield server.server_port
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def carry_on(self, books: Sequence[Book]) -> None:
+        """Do not count again what these books had before this process started."""
+        with self._lock:
+            for book in books:
+                self._totals.decoded(book.key, book.decoded)
+                self._totals.admitted(book.key, book.admitted)
+
+    def observe(self, message: StatusMessage) -> None:
+        """Take note of a heartbeat and of running totals."""
+        self._liveness.observe(message)
+        with self._lock:
+            if isinstance(message, CameraMessage):
+                camera = message.stream[:3]
+                decoded = self._totals.decoded(message.stream, message.decoded)
+                admitted = self._totals.admitted(message.stream, message.admitted)
+                self._decoded.labels(*camera).inc(decoded)
+                self._admitted.labels(*camera).inc(admitted)
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Observe how long each stage took, and the score."""
+        header = arrival.header
+        camera = header.stream[:3]
+        scored_ns = header.scored_ns
+        stages = {
+            "decode": (header.captured_ns, header.decoded_ns),
+            "queue": (header.decoded_ns, header.received_ns),
+            "score": (header.received_ns, scored_ns),
+            "deliver": (header.emitted_ns, arrival.arrived_ns),
+            "total": (header.captured_ns, arrival.arrived_ns),
+        }
+        for stage, (start_ns, end_ns) in stages.items():
+            if end_ns is not None:
+                seconds = max(0, end_ns - start_ns) / NS_PER_S
+                self._latency.labels(*camera, stage).observe(seconds)
+        if header.anomaly_score is not None:
+            self._score.labels(*camera).observe(header.anomaly_score)
+
+    def booked(self, tally: Tally[Settled], contradictions: Mapping[StreamKey, int]) -> None:
+        """Count outcomes that are in the store."""
+        for settled, count in tally.items():
+            self._verdicts.labels(
+                *settled.stream[:3], settled.outcome.value, settled.reason or ""
+            ).inc(count)
+        for stream, count in contradictions.items():
+            self._contradictions.labels(*stream[:3]).inc(count)
+
+    def open_frames(self, count: int) -> None:
+        self._open_frames.set(count)
+
+    def watch_queue(self, sink: str, length: Callable[[], int]) -> None:
+        self._queue_items.labels(sink).set_function(length)
+
+    def dropped(self, sink: str, reason: str, count: int = 1) -> None:
+        """Count verdicts that `sink` will not deliver."""
+        self._dropped.labels(sink, reason).inc(count)
+
+    def failed(self, sink: str, reason: str) -> None:
+        """Count an error of `sink`."""
+        self._errors.labels(sink, reason).inc()
+
+    def wire_error(self) -> None:
+        self._wire_errors.inc()

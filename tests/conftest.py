@@ -1,0 +1,20 @@
+"""Fixtures that every folder of tests may need."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("flawline", deadline=None, max_examples=50)
+settings.load_profile("flawline")
+
+
+@pytest.fixture
+def short_directory() -> Iterator[Path]:
+    """A private folder with a path short enough for ipc sockets."""
+    with tempfile.TemporaryDirectory(prefix="fl-", dir="/tmp") as name:
+        yield Path(name)

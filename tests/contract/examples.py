@@ -1,0 +1,118 @@
+"""One message of each type with every field set: what the golden bytes were made from."""
+
+from __future__ import annotations
+
+from contract.messages import (
+    AckMessage,
+    CameraMessage,
+    CameraState,
+    DropMessage,
+    EndOfStreamMessage,
+    FrameMessage,
+    Message,
+    Outcome,
+    ProcessMessage,
+    ProcessState,
+    ReplyMessage,
+    RequestMessage,
+    StreamKey,
+    VerdictMessage,
+)
+
+STREAM = StreamKey("hall-1", "bottles", "bottles-top", 1_790_000_000_000)
+CAPTURED_NS = 1_790_000_001_000_000_000
+
+
+def frame_message(**changes: object) -> FrameMessage:
+    """A 2 x 3 pixel frame."""
+    values: dict[str, object] = {
+        **STREAM._asdict(),
+        "frame_id": 7,
+        "captured_ns": CAPTURED_NS,
+        "decoded_ns": CAPTURED_NS + 1_000_000,
+        "height_px": 2,
+        "width_px": 3,
+        "nbytes": 18,
+    }
+    return FrameMessage.model_validate(values | changes)
+
+
+def verdict_message(**changes: object) -> VerdictMessage:
+    """A PASS without attachments."""
+    values: dict[str, object] = {
+        **STREAM._asdict(),
+        "delivery_id": 12,
+        "frame_id": 7,
+        "outcome": "PASS",
+        "anomaly_score": 0.25,
+        "captured_ns": CAPTURED_NS,
+        "decoded_ns": CAPTURED_NS + 1_000_000,
+        "received_ns": CAPTURED_NS + 2_000_000,
+        "emitted_ns": CAPTURED_NS + 200_000_000,
+    }
+    return VerdictMessage.model_validate(values | changes)
+
+
+EXAMPLES: dict[str, Message] = {
+    "frame": frame_message(
+        deadline_ns=CAPTURED_NS + 800_000_000, source_pts_ns=280_000_000, taint="corrupt_packet"
+    ),
+    "frame_without_options": frame_message(),
+    "verdict": verdict_message(
+        outcome="FAIL",
+        anomaly_score=0.75,
+        fail_threshold=0.5,
+        review_threshold=0.25,
+        scored_ns=CAPTURED_NS + 190_000_000,
+        deadline_ns=CAPTURED_NS + 800_000_000,
+        source_pts_ns=280_000_000,
+        memory_version="20260921T133320Z-0123abcd",
+        model="flawline-mini",
+        weights_sha256="ab" * 32,
+        preset="paper",
+        map_shape=(2, 3),
+        jpeg_nbytes=4,
+    ),
+    "verdict_unscored": verdict_message(
+        outcome=Outcome.UNSCORED, anomaly_score=None, reason="no_reference"
+    ),
+    "ack": AckMessage(delivery_ids=(0, 12, (1 << 63) - 1)),
+    "drop": DropMessage(
+        **STREAM._asdict(), first_frame_id=8, last_frame_id=11, reason="overwritten"
+    ),
+    "camera": CameraMessage(
+        **STREAM._asdict(),
+        sent_ns=CAPTURED_NS,
+        state=CameraState.STREAMING,
+        decoded=100,
+        admitted=20,
+        sampled_out=78,
+        stale=1,
+        undecodable=1,
+        restarts=2,
+        newest_frame_ns=CAPTURED_NS,
+        live=False,
+    ),
+    "end_of_stream": EndOfStreamMessage(
+        **STREAM._asdict(), sent_ns=CAPTURED_NS, decoded=100, admitted=20, reason="stopped"
+    ),
+    "process": ProcessMessage(
+        station="hall-1",
+        process="scorer",
+        state=ProcessState.READY,
+        sent_ns=CAPTURED_NS,
+        version="0.1.0",
+        pending=3,
+        wire_errors=1,
+        frames_scored=17,
+    ),
+    "request": RequestMessage(
+        command="enroll",
+        line="bottles",
+        memory_version="20260921T133320Z-0123abcd",
+        count=4,
+        camera="bottles-top",
+        interval_s=0.5,
+    ),
+    "reply": ReplyMessage(ok=True, text="line bottles: 0 of 4 frames", memories={"bottles": ""}),
+}

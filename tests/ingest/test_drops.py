@@ -1,0 +1,62 @@
+"""Dropped frames are kept as ranges until somebody took them."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.drops import Drops, Range
+
+REASONS = st.sampled_from(["overwritten", "no_scorer"])
+
+
+def all_of(drops: Drops) -> list[Range]:
+    """Take every range."""
+    taken: list[Range] = []
+
+    def take(dropped: Range) -> bool:
+        taken.append(dropped)
+        return True
+
+    assert drops.deliver(take)
+    return taken
+
+
+def test_neighbours_with_one_reason_become_one_range() -> None:
+    drops = Drops()
+    for frame_id in (3, 4, 5):
+        drops.add(frame_id, "overwritten")
+    drops.add(6, "no_scorer")
+    drops.add(8, "no_scorer")
+    assert all_of(drops) == [(3, 5, "overwritten"), (6, 6, "no_scorer"), (8, 8, "no_scorer")]
+
+
+def test_what_is_not_taken_stays() -> None:
+    drops = Drops()
+    drops.add(1, "overwritten")
+    assert not drops.deliver(lambda dropped: False)
+    drops.add(2, "overwritten")
+    assert drops.deliver(lambda dropped: dropped == (1, 2, "overwritten"))
+
+
+def test_the_oldest_is_forgotten_loudly_beyond_the_bound(caplog: pytest.LogCaptureFixture) -> None:
+    drops = Drops(max_ranges=3)
+    with caplog.at_level(logging.ERROR):
+        for frame_id in range(0, 10, 2):
+            drops.add(frame_id, "overwritten")
+    taken = [dropped.first_frame_id for dropped in all_of(drops)]
+    assert (taken, drops.forgotten, drops.dropped) == ([4, 6, 8], 2, 5)
+    assert len(caplog.records) == 1
+    assert "booked as lost" in caplog.text
+
+
+@given(st.dictionaries(st.integers(0, 60), REASONS))
+def test_ranges_hold_exactly_what_was_added(added: dict[int, str]) -> None:
+    drops = Drops()
+    for frame_id in sorted(added):
+        drops.add(frame_id, added[frame_id])
+    told = {i: reason for first, last, reason in all_of(drops) for i in range(first, last + 1)}
+    assert told == added

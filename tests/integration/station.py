@@ -1,0 +1,146 @@
+"""A whole station as a user runs it: `flawline run CONFIG` and its processes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import psutil
+import yaml
+
+from contract.config import Config
+from contract.config_file import load_config
+from contract.messages import Outcome
+from sinks.audit import Audit
+from sinks.event import Event
+from sinks.store import Store
+
+DEADLINE_S = 60.0
+POLL_S = 0.05
+
+
+class Station:
+    """Writes a configuration into `directory` and runs it. Use as a context manager.
+
+    Args:
+        directory: short enough for ipc sockets.
+        lines: the `lines` of the configuration.
+        more: other top-level keys.
+    """
+
+    def __init__(
+        self, directory: Path, lines: list[dict[str, Any]], more: Mapping[str, Any] | None = None
+    ) -> None:
+        self.config_path = directory / "station.yaml"
+        document = {
+            "station": "test",
+            "data_directory": str(directory / "data"),
+            "network": {"directory": str(directory / "run")},
+            "lines": lines,
+            **(more or {}),
+        }
+        self.config_path.write_text(yaml.safe_dump(document))
+        self.config: Config = load_config(self.config_path)
+        self._log_path = directory / "log.txt"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "flawline", "run", str(self.config_path)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._running.poll() is None:
+            self.stop()
+        if error is not None:
+            print(self.log)
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """All that the processes printed so far."""
+        return self._log_path.read_text()
+
+    def stop(self) -> int:
+        """Ask the station to stop as Ctrl-C does; its exit code."""
+        self._running.send_signal(signal.SIGINT)
+        return self.until_exit()
+
+    def until_exit(self) -> int:
+        """Wait for the end; the exit code."""
+        return self._running.wait(DEADLINE_S)
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until `condition`; fail after a deadline, or when the station ends before."""
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not condition():
+            ended = self._ended_within(POLL_S)
+            if ended or time.monotonic() > deadline_s:
+                raise AssertionError(
+                    f"{'ended' if ended else 'too late'} before: {what}\n{self.log}"
+                )
+
+    def _ended_within(self, seconds: float) -> bool:
+        try:
+            self._running.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self, process: str) -> None:
+        """End `scorer`, `sinks` or an `ingest` with SIGKILL, once it runs."""
+
+        def victims() -> list[psutil.Process]:
+            children = psutil.Process(self._running.pid).children()
+            return [child for child in children if child.cmdline()[1:3] == ["-m", process]]
+
+        self.until(victims, f"{process} runs")
+        victims()[0].kill()
+
+    def counts(self) -> Counter[Outcome]:
+        """Frames per outcome so far, over all books."""
+        return sum((audit.book.counts for audit in self.audits()), Counter[Outcome]())
+
+    def audits(self) -> list[Audit]:
+        """Every book, recounted."""
+        if "station test runs" not in self.log:
+            return []
+        with Store.open_existing(self.config.store_url) as store:
+            return list(store.audit())
+
+    def events(self, **which: Any) -> list[Event]:
+        """Stored events."""
+        with Store.open_existing(self.config.store_url) as store:
+            return list(store.events(**which))
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that carry `labels`, scraped now."""
+        port = self.config.sinks.metrics.port
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(
+            float(row.rsplit(" ", 1)[1])
+            for row in text.splitlines()
+            if row.split("{")[0].split(" ")[0] == name and all(each in row for each in wanted)
+        )

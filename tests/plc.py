@@ -1,0 +1,87 @@
+"""A real Modbus TCP server that stands for a PLC."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from sinks.registers import NUM_WORDS, Block
+
+NUM_REGISTERS = 200
+WRITE_MULTIPLE = 16
+
+
+class PlcServer:
+    """What was written to the PLC: every write of a block, in order."""
+
+    def __init__(self, port: int, base_register: int) -> None:
+        self.port = port
+        self.base_register = base_register
+        self.blocks: list[Block] = []
+
+    @property
+    def block(self) -> Block:
+        """The registers as they are now."""
+        return self.blocks[-1] if self.blocks else Block.of_words([0] * NUM_WORDS)
+
+    async def on_access(
+        self,
+        function_code: int,
+        start_address: int,
+        address: int,
+        count: int,
+        current: list[int],
+        values: list[int] | list[bool] | None,
+    ) -> ExcCodes | None:
+        if function_code == WRITE_MULTIPLE and values and address == self.base_register:
+            self.blocks.append(Block.of_words([int(value) for value in values]))
+        return None
+
+
+@contextmanager
+def plc_server(port: int = 0, *, base_register: int = 0, device_id: int = 1) -> Iterator[PlcServer]:
+    """A PLC with `NUM_REGISTERS` holding registers on `port` of 127.0.0.1, 0 for a free one."""
+    plc = PlcServer(port or free_port(), base_register)
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(_start(plc, device_id))
+    thread = threading.Thread(target=loop.run_forever, name="plc")
+    thread.start()
+    try:
+        yield plc
+    finally:
+        asyncio.run_coroutine_threadsafe(_stop(server), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(_let_transports_close())
+        loop.close()
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def _start(plc: PlcServer, device_id: int) -> ModbusTcpServer:
+    registers = SimData(0, count=NUM_REGISTERS, values=0, datatype=DataType.REGISTERS)
+    device = SimDevice(device_id, simdata=[registers], action=plc.on_access)
+    server = ModbusTcpServer(device, address=("127.0.0.1", plc.port))
+    await server.serve_forever(background=True)
+    return server
+
+
+async def _let_transports_close() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def _stop(server: ModbusTcpServer) -> None:
+    await server.shutdown()  # type: ignore[no-untyped-call]

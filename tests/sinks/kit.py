@@ -1,0 +1,250 @@
+"""Messages, waiting and a running sinks process for the tests of this folder."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from contract.clock import SystemClock
+from contract.codec import Verdict, decode, encode, encode_verdict
+from contract.config import Config
+from contract.messages import (
+    SCORED,
+    AckMessage,
+    CameraMessage,
+    CameraState,
+    DropMessage,
+    EndOfStreamMessage,
+    Message,
+    Outcome,
+    ProcessMessage,
+    ProcessState,
+    StreamKey,
+    VerdictMessage,
+)
+from contract.sockets import Sockets
+from sinks.metrics import Metrics
+from sinks.receipt import Arrival, Receipt
+from sinks.store import Store
+
+STREAM = StreamKey("station", "belt", "top", 1_790_000_000_000)
+PATIENCE_S = 15.0
+
+
+def until(holds: Callable[[], object], *, within_s: float = PATIENCE_S) -> None:
+    """Wait for a condition; fail when it does not come true in time."""
+    deadline_s = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline_s, "the condition did not come true"
+        time.sleep(0.005)
+
+
+def verdict(
+    frame_id: int, outcome: Outcome = Outcome.PASS, *, stream: StreamKey = STREAM, **fields: Any
+) -> VerdictMessage:
+    """A verdict of this moment."""
+    now_ns = time.time_ns()
+    values: dict[str, Any] = {
+        "delivery_id": frame_id,
+        "captured_ns": now_ns,
+        "decoded_ns": now_ns,
+        "received_ns": now_ns,
+        "emitted_ns": now_ns,
+    }
+    if outcome in SCORED:
+        values |= {"anomaly_score": 0.25, "fail_threshold": 0.5, "scored_ns": now_ns}
+    else:
+        values |= {"reason": "test"}
+    return VerdictMessage(
+        **stream._asdict(), frame_id=frame_id, outcome=outcome, **(values | fields)
+    )
+
+
+def picture_verdict(frame_id: int, outcome: Outcome = Outcome.FAIL, **fields: Any) -> Verdict:
+    """A verdict with an anomaly map and a picture."""
+    encoded = io.BytesIO()
+    Image.new("RGB", (64, 48), (40, 120, 200)).save(encoded, "JPEG")
+    anomaly_map = np.linspace(0, 1, 12 * 16, dtype=np.float32).reshape(12, 16)
+    header = verdict(
+        frame_id, outcome, map_shape=(12, 16), jpeg_nbytes=len(encoded.getvalue()), **fields
+    )
+    return Verdict(header, anomaly_map, encoded.getvalue())
+
+
+def arrival(header: VerdictMessage | Verdict, *, receipt: Receipt | None = None) -> Arrival:
+    """The arrival of a verdict at this moment."""
+    whole = header if isinstance(header, Verdict) else Verdict(header)
+    return (receipt or Receipt()).take(b"scorer", whole, time.time_ns())
+
+
+def camera(admitted: int, *, stream: StreamKey = STREAM, **fields: Any) -> CameraMessage:
+    """Totals of a camera that is streaming."""
+    now_ns = time.time_ns()
+    values = {
+        "sent_ns": now_ns,
+        "state": CameraState.STREAMING,
+        "decoded": admitted,
+        "newest_frame_ns": now_ns,
+    }
+    return CameraMessage(**stream._asdict(), admitted=admitted, **(values | fields))
+
+
+def drop(first: int, last: int, *, stream: StreamKey = STREAM) -> DropMessage:
+    return DropMessage(
+        **stream._asdict(), first_frame_id=first, last_frame_id=last, reason="overwritten"
+    )
+
+
+def end(admitted: int, *, stream: StreamKey = STREAM) -> EndOfStreamMessage:
+    return EndOfStreamMessage(
+        **stream._asdict(), sent_ns=time.time_ns(), decoded=admitted, admitted=admitted
+    )
+
+
+def scorer_alive(**fields: Any) -> ProcessMessage:
+    values = {"state": ProcessState.READY, "sent_ns": time.time_ns()} | fields
+    return ProcessMessage(station="station", process="scorer", version="1", **values)
+
+
+def config_for(directory: Path, *, line: dict[str, Any] | None = None, **sinks: Any) -> Config:
+    """A station with one line `belt` and one camera `top`, its data in `directory`."""
+    document = {
+        "station": "station",
+        "data_directory": str(directory),
+        "sinks": {"metrics": {"port": 0}} | sinks,
+        "lines": [{"name": "belt", "cameras": [{"name": "top", "source": "x.mp4"}]} | (line or {})],
+    }
+    return Config.model_validate(document)
+
+
+def metrics() -> Metrics:
+    return Metrics(clock=SystemClock(), version="test")
+
+
+def value_of(source: Metrics, name: str, **labels: str) -> float:
+    """A sample out of the registry; 0 if it was never touched."""
+    return source.registry.get_sample_value(f"flawline_{name}", labels) or 0.0
+
+
+class Peers:
+    """The other end of the sinks' sockets: a scorer with an outbox, and an ingest."""
+
+    def __init__(self, config: Config, sockets: Sockets) -> None:
+        self._verdicts = sockets.connect("verdicts")
+        self._status = sockets.connect("status")
+        self.outbox: dict[int, Verdict] = {}
+
+    def send(self, *verdicts: VerdictMessage | Verdict) -> None:
+        """Send verdicts and hold them until they are acknowledged."""
+        for item in verdicts:
+            whole = item if isinstance(item, Verdict) else Verdict(item)
+            self.outbox[whole.header.delivery_id] = whole
+            self._verdicts.send_multipart(encode_verdict(whole))
+
+    def send_parts(self, *parts: bytes) -> None:
+        """Send raw parts as a verdict."""
+        self._verdicts.send_multipart(parts)
+
+    def resend(self) -> None:
+        """Send again what is not acknowledged."""
+        for held in self.outbox.values():
+            self._verdicts.send_multipart(encode_verdict(held))
+
+    def tell(self, *messages: Message) -> None:
+        """Send on the status channel."""
+        for message in messages:
+            self._status.send(encode(message))
+
+    def tell_raw(self, data: bytes) -> None:
+        self._status.send(data)
+
+    def hear(self) -> int:
+        """Take the acknowledgements that came; how many verdicts are still held."""
+        while self._verdicts.poll(0):
+            ack = decode(self._verdicts.recv())
+            assert isinstance(ack, AckMessage)
+            for delivery_id in ack.delivery_ids:
+                self.outbox.pop(delivery_id, None)
+        return len(self.outbox)
+
+    def await_acks(self) -> None:
+        """Wait until everything is acknowledged; send again after a second, as a scorer does."""
+        for _ in range(round(PATIENCE_S)):
+            with contextlib.suppress(AssertionError):
+                until(lambda: self.hear() == 0, within_s=1.0)
+                return
+            self.resend()
+        raise AssertionError(f"{len(self.outbox)} verdicts were never acknowledged")
+
+
+@contextmanager
+def peers(config: Config) -> Iterator[Peers]:
+    with Sockets(config) as sockets:
+        yield Peers(config, sockets)
+
+
+class Process:
+    """A sinks process; its log is in `log`."""
+
+    def __init__(self, config: Config, directory: Path) -> None:
+        path = directory / "config.yaml"
+        path.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
+        self.log = directory / "sinks.log"
+        reading, writing = os.pipe()
+        with self.log.open("ab") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "sinks", str(path), "--ready-fd", str(writing)],
+                stderr=log,
+                pass_fds=[writing],
+            )
+        os.close(writing)
+        with os.fdopen(reading) as ready:
+            self.ready = ready.read() == "ready\n"
+
+    def kill(self) -> None:
+        """As a crash would: SIGKILL."""
+        self.popen.kill()
+        self.popen.wait(10)
+
+    def stop(self) -> int:
+        """As a supervisor would: SIGTERM; the exit code."""
+        self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(30)
+
+    @property
+    def metrics_url(self) -> str:
+        for line in self.log.read_text().splitlines():
+            if "metrics on " in line:
+                return line.rsplit("metrics on ", 1)[1]
+        raise AssertionError("no metrics address in the log")
+
+
+@contextmanager
+def running(config: Config, directory: Path) -> Iterator[Process]:
+    """A sinks process that is ready."""
+    process = Process(config, directory)
+    try:
+        assert process.ready, process.log.read_text()
+        yield process
+    finally:
+        if process.popen.poll() is None:
+            process.kill()
+
+
+@contextmanager
+def existing(config: Config) -> Iterator[Store]:
+    with Store.open_existing(config.store_url) as store:
+        yield store

@@ -1,0 +1,251 @@
+"""The sinks as a real process: sockets, signals, store, metrics, and bad surroundings."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from contract.codec import encode
+from contract.config import Config
+from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE
+from contract.messages import AckMessage, Outcome
+from sinks.registers import Status
+from sinks.store import Store
+from tests.http_receiver import HANG, http_receiver
+from tests.plc import free_port, plc_server
+from tests.sinks.kit import (
+    Process,
+    camera,
+    config_for,
+    drop,
+    end,
+    existing,
+    peers,
+    picture_verdict,
+    running,
+    scorer_alive,
+    until,
+    verdict,
+)
+
+
+def test_a_stream_from_first_frame_to_closed_book(short_directory: Path) -> None:
+    config = config_for(short_directory / "data")
+    with peers(config) as them, running(config, short_directory) as process:
+        them.tell(camera(6), scorer_alive(), drop(2, 2))
+        them.send(*(verdict(n) for n in (0, 1, 3)), picture_verdict(4))
+        them.send(verdict(5, deadline_ns=1, delivery_id=5))
+        them.await_acks()
+        text = httpx.get(process.metrics_url, trust_env=False).text
+        assert 'flawline_camera_up{camera="top",line="belt",station="station"} 1.0' in text
+        them.tell(end(6))
+        assert process.stop() == EXIT_OK
+    with existing(config) as store:
+        (audit,) = store.audit()
+        assert audit.agrees
+        assert audit.book.closed
+        assert {k: n for k, n in audit.book.counts.items() if n} == {
+            Outcome.PASS: 3,
+            Outcome.FAIL: 1,
+            Outcome.LATE: 1,
+            Outcome.UNSCORED: 1,
+        }
+        events = {event.frame_id: event for event in store.events()}
+        assert events[5].reason == "deadline_missed"
+        assert events[4].evidence is not None
+        assert (config.evidence_directory / events[4].evidence).is_file()
+
+
+def test_killed_in_mid_stream_no_frame_is_lost_or_told_twice(short_directory: Path) -> None:
+    config = config_for(short_directory / "data")
+    lives, per_life = 3, 320
+    with peers(config) as them:
+        for life in range(lives):
+            with running(config, short_directory) as process:
+                them.resend()
+                for first in range(life * per_life, (life + 1) * per_life, 40):
+                    them.send(*(verdict(n) for n in range(first, first + 40)))
+                    them.tell(camera(first + 40))
+                    them.hear()
+                assert them.outbox, "nothing was in flight"
+                if life < lives - 1:
+                    held = len(them.outbox)
+                    until(lambda n=held: them.hear() < n)  # type: ignore[misc]
+                    process.kill()
+                    continue
+                them.await_acks()
+                them.tell(end(lives * per_life))
+                assert process.stop() == EXIT_OK
+    with existing(config) as store:
+        (audit,) = store.audit()
+        assert audit.agrees
+        assert audit.book.closed
+        assert audit.book.counts[Outcome.PASS] == lives * per_life
+        told = sorted(event.frame_id for event in store.events())
+        assert told == list(range(lives * per_life))
+
+
+def test_messages_that_break_the_contract_are_counted_and_the_process_lives(
+    short_directory: Path,
+) -> None:
+    config = config_for(short_directory / "data")
+    with peers(config) as them, running(config, short_directory) as process:
+        them.send_parts(b"")
+        them.send_parts(b"{}", b"", b"")
+        them.send_parts(b"\xff" * 100)
+        them.send_parts(encode(verdict(1 << 60)))
+        them.send_parts(encode(camera(1)))
+        them.send_parts(encode(verdict(0, map_shape=(2, 2))), b"short", b"")
+        them.tell_raw(b"[]")
+        them.tell(AckMessage(delivery_ids=()), camera(1 << 60))
+        them.send(verdict(0))
+        them.await_acks()
+        until(lambda: "flawline_wire_errors_total 9.0" in _scrape(process))
+        assert process.popen.poll() is None
+
+
+def test_a_hanging_webhook_does_not_delay_the_plc(short_directory: Path) -> None:
+    with http_receiver() as receiver, plc_server() as plc:
+        receiver.answers += [HANG] * 5
+        config = config_for(
+            short_directory / "data",
+            webhooks=[{"name": "mes", "url": receiver.url, "timeout_s": 20, "queue_size": 4}],
+            modbus=[{"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}],
+        )
+        with peers(config) as them, running(config, short_directory) as process:
+            them.tell(camera(1), scorer_alive())
+            until(lambda: plc.block.status & Status.ONLINE)
+            them.send(verdict(0, Outcome.FAIL))
+            until(lambda: len(receiver.requests) == 1)
+            for frame_id in range(1, 21):
+                outcome = Outcome.FAIL if frame_id % 2 else Outcome.PASS
+                them.tell(camera(frame_id + 1), scorer_alive())
+                them.send(verdict(frame_id, outcome))
+                until(lambda n=frame_id: plc.block.sequence == n + 1, within_s=1.0)  # type: ignore[misc]
+                assert plc.block.status == Status.ONLINE | Status[outcome.value]
+            them.await_acks()
+            assert len(receiver.requests) == 1
+            dropped = 'flawline_sink_dropped_total{reason="queue_full",sink="mes"} 6.0'
+            until(lambda: dropped in _scrape(process))
+            receiver.let_go()
+            assert process.stop() == EXIT_OK
+
+
+def test_an_unreachable_plc_stops_nothing(short_directory: Path) -> None:
+    port = free_port()
+    plc = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": port}
+    config = config_for(short_directory / "data", modbus=[plc])
+    with peers(config) as them, running(config, short_directory) as process:
+        them.send(*(verdict(n) for n in range(20)))
+        them.await_acks()
+        errors = 'flawline_sink_errors_total{reason="connection",sink="gate"}'
+        until(lambda: errors in _scrape(process))
+        assert process.log.read_text().count("PLC gate at") == 1
+        with plc_server(port) as server:
+            until(lambda: server.blocks)
+            them.tell(camera(21), scorer_alive())
+            until(lambda: server.block.status & Status.ONLINE)
+
+
+def _scrape(process: Process) -> str:
+    return httpx.get(process.metrics_url, trust_env=False).text
+
+
+def _refused(config: Config, directory: Path) -> tuple[int, str]:
+    process = Process(config, directory)
+    assert not process.ready
+    return process.popen.wait(10), process.log.read_text()
+
+
+def test_an_occupied_metrics_port_is_named(short_directory: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
+        config = config_for(short_directory / "data", metrics={"port": port})
+        code, log = _refused(config, short_directory)
+    assert code == EXIT_RECOVERABLE
+    assert f"127.0.0.1:{port}" in log
+    assert "set sinks.metrics.port" in log
+
+
+def test_a_second_process_for_the_same_station_is_refused(short_directory: Path) -> None:
+    config = config_for(short_directory / "data")
+    with running(config, short_directory):
+        code, log = _refused(config, short_directory)
+    assert code == EXIT_RECOVERABLE
+    assert "in use by another process" in log
+
+
+def test_a_store_from_the_future_is_refused_for_good(short_directory: Path) -> None:
+    config = config_for(short_directory / "data")
+    Store.open(config.store_url).database.close()
+    connection = sqlite3.connect(short_directory / "data" / "events.db")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    code, log = _refused(config, short_directory)
+    assert code == EXIT_PERMANENT
+    assert "newer than this software" in log
+
+
+def test_a_missing_webhook_secret_is_named(short_directory: Path) -> None:
+    hook = {"name": "mes", "url": "http://127.0.0.1:9/", "secret_env": "FLAWLINE_NO_SUCH"}
+    code, log = _refused(config_for(short_directory / "data", webhooks=[hook]), short_directory)
+    assert code == EXIT_PERMANENT
+    assert "FLAWLINE_NO_SUCH is not set" in log
+
+
+@contextmanager
+def _small_disk(directory: Path, options: str) -> Iterator[Path]:
+    """A file system of its own; skipped where the test may not mount one."""
+    directory.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def test_a_read_only_data_folder_is_named(short_directory: Path) -> None:
+    with _small_disk(short_directory / "data", "size=1m,ro") as data:
+        config = config_for(data)
+        config = Config.model_validate(
+            config.model_dump() | {"network": {"directory": str(short_directory / "run")}}
+        )
+        code, log = _refused(config, short_directory)
+    assert code == EXIT_RECOVERABLE
+    assert str(data) in log
+    assert "Traceback" not in log
+
+
+def test_a_full_disk_does_not_lose_what_is_stored_and_heals(short_directory: Path) -> None:
+    with _small_disk(short_directory / "data", "size=2m") as data:
+        config = config_for(data)
+        with peers(config) as them, running(config, short_directory) as process:
+            them.send(verdict(0))
+            them.await_acks()
+            ballast = data / "ballast"
+            with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
+                while True:
+                    file.write(bytes(4096))
+            them.send(*(picture_verdict(n) for n in range(1, 200)))
+            until(lambda: 'reason="storage",sink="record"' in _scrape(process))
+            until(lambda: 'reason="disk_full",sink="evidence"' in _scrape(process))
+            assert process.popen.poll() is None
+            ballast.unlink()
+            them.await_acks()
+            them.tell(end(200))
+            assert process.stop() == EXIT_OK
+        with existing(config) as store:
+            (audit,) = store.audit()
+            assert audit.agrees
+            assert audit.book.closed
+            assert sum(audit.book.counts.values()) == 200
