@@ -270,7 +270,11 @@ class Sinks(Section):
         None, description="SQLAlchemy URL of the event store; empty: DATA/events.db (SQLite)"
     )
     lost_after_s: float = Field(
-        10.0, ge=0.5, le=3600, description="an admitted frame without news becomes UNSCORED(lost)"
+        10.0,
+        ge=0.5,
+        le=3600,
+        description="an admitted frame becomes UNSCORED(lost) this long after later frames had "
+        "their outcomes, or after its stream fell silent",
     )
     event_max_age_days: float = Field(365.0, gt=0, le=36500, description="older events go")
     queue_size: int = Field(1024, ge=8, le=1_000_000, description="verdicts waiting per sink")
@@ -338,6 +342,13 @@ class Config(Section):
         _unique("camera", [camera.name for _, camera in self.cameras()])
         _unique("webhook", [hook.name for hook in self.sinks.webhooks])
         _unique("modbus output", [plc.name for plc in self.sinks.modbus])
+        for line in self.lines:
+            if line.deadline_s is not None and line.deadline_s >= self.sinks.lost_after_s:
+                raise ValueError(
+                    f"line {line.name} has a deadline_s of {line.deadline_s:g}; it must be below "
+                    f"sinks.lost_after_s ({self.sinks.lost_after_s:g}), or a frame that the book "
+                    "calls lost could still pass the gate"
+                )
         known = [line.name for line in self.lines]
         for plc in self.sinks.modbus:
             if plc.line not in known:

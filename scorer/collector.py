@@ -83,9 +83,11 @@ class Collector:
         if self._order is None or frame.header.taint is not None:
             return
         request, header = self._order.request, frame.header
+        side_px = self._lines[request.line or ""].line.inspection_px
         spaced_ns = self._order.newest_ns + int(request.interval_s * NS_PER_S)
         if (
             header.line == request.line
+            and (header.height_px, header.width_px) == (side_px, side_px)
             and request.camera in (None, header.camera)
             and header.captured_ns >= spaced_ns
             and len(self._order.pictures) < (request.count or 0)

@@ -91,6 +91,13 @@ class Engine:
             *(self._judge(job, result) for job, result in zip(ready, scored, strict=True)),
         ]
 
+    def abandon(self, reason: str) -> list[Verdict]:
+        """UNSCORED(reason) for every frame that waits."""
+        return [
+            self._verdict(job, Decision(Outcome.UNSCORED, reason))
+            for job in self._scheduler.clear()
+        ]
+
     def _run(self, jobs: list[Job]) -> list[Result | None]:
         """One pass of the tower for all lines, then each line's own words and references.
 
@@ -143,6 +150,8 @@ class Engine:
             now_ns=now_ns,
             deadline_ns=job.frame.header.deadline_ns,
         )
+        if decision.score is None:
+            return self._verdict(job, decision, now_ns)
         anomaly_map = result.anomaly_map.cpu().numpy().astype(np.float32)
         return self._verdict(job, decision, now_ns, anomaly_map)
 

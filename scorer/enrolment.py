@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import os
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -50,13 +51,21 @@ def enroll(
         num_references=memory.num_references,
         image_sha256=hashes,
         created_ns=now_ns,
-        created_by=getpass.getuser(),
+        created_by=_user(),
         fail_threshold=provisional_threshold(model, pixels, memory, text),
         threshold_method=METHOD,
     )
     shelf.save(memory, manifest)
     shelf.activate(line.name, manifest.version)
     return manifest
+
+
+def _user() -> str:
+    """Who enrolls; a number where the account has no name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def line_text(model: WinClip, line: Line) -> Tensor:

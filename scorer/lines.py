@@ -12,7 +12,7 @@ from contract.config import Line
 from contract.errors import FlawlineError, MemoryMismatch
 from scorer.enrolment import line_text, require_size
 from scorer.memory import ReferenceMemory
-from scorer.shelf import Shelf
+from scorer.shelf import Manifest, Shelf
 from scorer.verdicts import Thresholds
 from scorer.winclip import WinClip
 
@@ -83,16 +83,26 @@ class Lines(Mapping[str, LineState]):
                     )
                     self._replace(name, None, None, problem)
 
+    def fetch(self, name: str, version: str) -> tuple[ReferenceMemory, Manifest]:
+        """A memory that line `name` can use.
+
+        Raises:
+            StorageError: missing or damaged.
+            MemoryMismatch: made with another model, preset, size or region.
+        """
+        memory, manifest = self._shelf.load(name, version)
+        memory.require(self._model.fingerprint)
+        manifest.require(self._states[name].line)
+        if manifest.num_references < 1:
+            raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
+        return memory, manifest
+
     def _load(self, name: str, version: str | None) -> None:
         line = self._states[name].line
         if version is None:
             self._replace(name, None, None, None if line.zero_shot else "no_reference")
             return
-        memory, manifest = self._shelf.load(name, version)
-        memory.require(self._model.fingerprint)
-        manifest.require(line)
-        if manifest.num_references < 1:
-            raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
+        memory, manifest = self.fetch(name, version)
         self._replace(name, self._model.adopt(memory), version, None, manifest.fail_threshold)
         log.info("line %s: reference memory %s is active", name, version)
 

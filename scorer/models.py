@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import pickle
+import struct
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -22,6 +23,22 @@ from scorer.text import Tokenizer
 
 MINI: Final = "flawline-mini"
 PRODUCTION: Final = ("ViT-B-16-plus-240", "laion400m_e32")
+
+# What torch, safetensors and open_clip raise on files that are something else.
+UNREADABLE: Final = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    StopIteration,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +123,9 @@ def file_sha256(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise ModelError(f"cannot read weights {path}: {error.strerror}") from None
+        raise ModelError(
+            f"cannot read weights {path}: {error.strerror}", "set model.weights to a file"
+        ) from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -117,17 +136,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         state: dict[str, Tensor] = load_state_dict(str(path), weights_only=True)
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        EOFError,
-        KeyError,
-        StopIteration,
-        AttributeError,
-        SafetensorError,
-        pickle.UnpicklingError,
-    ) as error:
+        if not all(isinstance(value, Tensor) for value in state.values()):
+            raise TypeError("not all values are tensors")
+    except UNREADABLE as error:
         raise ModelError(
             f"{path} is not a weights file that can be read ({type(error).__name__})",
             "expected .safetensors or a checkpoint that torch.load(weights_only=True) accepts",

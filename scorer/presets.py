@@ -84,5 +84,7 @@ def compose_prompts(preset: Preset, object_name: str, states: tuple[str, ...]) -
     """
     name = object_name.replace("_", " ") if preset.underscore_is_space else object_name
     return tuple(
-        template.format(state.format(name)) for state in states for template in preset.templates
+        template.replace("{}", state.replace("{}", name))
+        for state in states
+        for template in preset.templates
     )

@@ -58,6 +58,12 @@ class Scheduler:
         key = NEVER_NS if deadline_ns is None else deadline_ns
         heapq.heappush(self._heap, (key, next(self._arrivals), job))
 
+    def clear(self) -> list[Job]:
+        """Take every frame that waits, the most urgent first."""
+        jobs = [job for _, _, job in sorted(self._heap, key=lambda item: item[:2])]
+        self._heap.clear()
+        return jobs
+
     def next_batch(self, now_ns: int, frame_ns: int) -> Batch:
         """Take the next frames to score, and those that cannot be scored in time.
 

@@ -30,6 +30,7 @@ RESEND_AFTER_S = 2.0
 RELOAD_S = 0.5
 DRAIN_IDLE_S = 0.3
 DRAIN_S = 10.0
+FAREWELL_S = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ class Service:
         self._lines = lines
         self._collector = collector
         self._shelf = shelf
-        self._outbox = Outbox(capacity=OUTBOX_VERDICTS, resend_after_s=RESEND_AFTER_S)
+        in_hand = config.scorer.max_pending_frames + config.scorer.max_batch_frames
+        self._outbox = Outbox(capacity=OUTBOX_VERDICTS + in_hand, resend_after_s=RESEND_AFTER_S)
         self._frames = sockets.bind("frames")
         self._control = sockets.bind("control")
         self._verdicts = sockets.connect("verdicts")
@@ -81,21 +83,33 @@ class Service:
         self._received_s = shell.clock.monotonic_s()
 
     def run(self) -> None:
-        """Serve until told to stop, then finish every frame at hand."""
+        """Serve until told to stop, then finish the frames at hand."""
         while not self._shell.stopping:
             self._turn()
         log.info("draining")
         stop_s = self._shell.clock.monotonic_s()
-        while not self._drained(stop_s):
+        while not self._drained(stop_s) and self._since_s(stop_s) < DRAIN_S:
             self._turn()
+        self._give_up()
 
     def _drained(self, stop_s: float) -> bool:
-        now_s = self._shell.clock.monotonic_s()
-        if now_s - stop_s > DRAIN_S:
-            log.error("%d verdicts were not acknowledged by the sinks", len(self._outbox))
-            return True
-        idle = now_s - max(self._received_s, stop_s) > DRAIN_IDLE_S
+        idle = self._since_s(max(self._received_s, stop_s)) > DRAIN_IDLE_S
         return idle and not len(self._scheduler) and not len(self._outbox)
+
+    def _since_s(self, moment_s: float) -> float:
+        return self._shell.clock.monotonic_s() - moment_s
+
+    def _give_up(self) -> None:
+        """Say of each frame that still waits that it was not scored."""
+        for verdict in self._engine.abandon("shutdown"):
+            self._outbox.add(verdict)
+        start_s = self._shell.clock.monotonic_s()
+        while len(self._outbox) and self._since_s(start_s) < FAREWELL_S:
+            self._send_verdicts()
+            if self._verdicts.poll(POLL_MS):
+                self._read_acks()
+        if len(self._outbox):
+            log.error("%d verdicts were not acknowledged by the sinks", len(self._outbox))
 
     def _turn(self) -> None:
         busy = bool(len(self._scheduler)) and self._has_room()
@@ -160,7 +174,7 @@ class Service:
 
     def _answer(self) -> None:
         try:
-            request = decode(self._control.recv())
+            request = decode(b"".join(self._control.recv_multipart()))
             if not isinstance(request, RequestMessage):
                 raise WireError(f"{request.type} where a request belongs")
             text = self._obey(request)
@@ -177,6 +191,7 @@ class Service:
                 f"no line {request.line}", f"the lines are {', '.join(self._lines)}"
             )
         if request.command == "activate":
+            self._lines.fetch(request.line, request.memory_version or "")
             self._shelf.activate(request.line, request.memory_version or "")
             self._lines.reload()
             return f"line {request.line}: {request.memory_version} is active"

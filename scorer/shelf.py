@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from contract.config import Line, Region
+from contract.config import Line, Region, Score
 from contract.errors import MemoryMismatch, StorageError
 from scorer.memory import Fingerprint, ReferenceMemory
 
@@ -45,7 +45,7 @@ class Manifest(BaseModel):
     image_sha256: tuple[str, ...]
     created_ns: int
     created_by: str
-    fail_threshold: float
+    fail_threshold: Score
     threshold_method: str
 
     @property
@@ -118,11 +118,7 @@ class Shelf:
             StorageError: no such version, or the folder cannot be written.
         """
         home = self._directory / line
-        if version not in self.versions(line):
-            raise StorageError(
-                f"line {line} has no reference memory {version}",
-                f"it has: {', '.join(self.versions(line)) or 'none'}",
-            )
+        self._require(line, version)
         draft = home / f".active-{os.getpid()}"
         try:
             draft.write_text(version, "utf-8")
@@ -136,9 +132,11 @@ class Shelf:
             return (self._directory / line / _ACTIVE).read_text("utf-8").strip()
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise StorageError(
-                f"cannot read {self._directory / line / _ACTIVE}: {error.strerror}"
+                f"cannot read {self._directory / line / _ACTIVE}: "
+                f"{getattr(error, 'strerror', 'not text')}",
+                "activate a version again",
             ) from None
 
     def versions(self, line: str) -> list[str]:
@@ -154,6 +152,7 @@ class Shelf:
         Raises:
             StorageError: missing or damaged.
         """
+        self._require(line, version)
         home = self._directory / line / version
         try:
             manifest = Manifest.model_validate_json((home / _MANIFEST).read_text("utf-8"))
@@ -168,6 +167,13 @@ class Shelf:
                 "enroll the line again",
             ) from None
         return memory, manifest
+
+    def _require(self, line: str, version: str) -> None:
+        if version not in self.versions(line):
+            raise StorageError(
+                f"line {line} has no reference memory {version}",
+                f"it has: {', '.join(self.versions(line)) or 'none'}",
+            )
 
 
 def new_version(created_ns: int, image_sha256: tuple[str, ...]) -> str:

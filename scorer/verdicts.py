@@ -35,8 +35,9 @@ def decide(
         return Decision(Outcome.UNSCORED, "score_not_finite")
     if deadline_ns is not None and now_ns > deadline_ns:
         return Decision(Outcome.LATE, "deadline_missed", score)
-    if score >= thresholds.fail:
+    # "not below" and not "at or above", so that a threshold that is no number passes nothing.
+    if not score < thresholds.fail:
         return Decision(Outcome.FAIL, None, score)
-    if thresholds.review is not None and score >= thresholds.review:
+    if thresholds.review is not None and not score < thresholds.review:
         return Decision(Outcome.REVIEW, None, score)
     return Decision(Outcome.PASS, None, score)

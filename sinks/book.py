@@ -19,7 +19,7 @@ RESOLUTION_S = 0.25
 
 
 class _Mark(NamedTuple):
-    """All frames below `through` are known to exist since `since_s` at the latest."""
+    """Something is true of all frames below `through` since `since_s` at the latest."""
 
     since_s: float
     through: int
@@ -47,7 +47,9 @@ class Book:
     counts: Counter[Outcome] = field(default_factory=Counter)
     unscored: Counter[str] = field(default_factory=Counter)
     settled: Intervals = field(default_factory=Intervals)
-    _marks: deque[_Mark] = field(default_factory=deque, repr=False, compare=False)
+    _known: deque[_Mark] = field(default_factory=deque, repr=False, compare=False)
+    _passed: deque[_Mark] = field(default_factory=deque, repr=False, compare=False)
+    _news_s: float = field(default=-math.inf, repr=False, compare=False)
 
     @property
     def open_frames(self) -> int:
@@ -68,10 +70,7 @@ class Book:
         if through <= self.admitted:
             return
         self.admitted = through
-        since_s = math.ceil(now_s / RESOLUTION_S) * RESOLUTION_S
-        if self._marks and self._marks[-1].since_s >= since_s:
-            since_s = self._marks.pop().since_s
-        self._marks.append(_Mark(since_s, through))
+        _note(self._known, through, now_s)
 
     def settle(self, frame_id: int, outcome: Outcome, reason: str | None, now_s: float) -> bool:
         """Give a frame its outcome; False if it has one already."""
@@ -82,23 +81,26 @@ class Book:
     ) -> list[Range]:
         """Give frames `first` to `last` an outcome; the parts that had none before."""
         self.admit(last + 1, now_s)
-        new = self.settled.add(first, last)
-        self.counts[outcome] += size(new)
-        if outcome is Outcome.UNSCORED and new:
-            self.unscored[reason or "unknown"] += size(new)
-        self._forget_settled_marks()
-        return new
+        self._news_s = now_s
+        if not self._passed or self._passed[-1].through < last:
+            _note(self._passed, last, now_s)
+        return self._add(first, last, outcome, reason)
 
     def expire(self, now_s: float, after_s: float) -> list[Range]:
-        """Settle as UNSCORED(lost) what has been without news for `after_s`; its ranges."""
-        through = 0
-        while self._marks and now_s - self._marks[0].since_s >= after_s:
-            through = self._marks.popleft().through
-        return self._lose(through, now_s)
+        """Settle lost frames as UNSCORED(lost); their ranges.
 
-    def lose_all(self, now_s: float) -> list[Range]:
+        A frame is lost when it has been known for `after_s` and, for as long, a later frame has
+        had its outcome or the whole stream has been silent. A scorer that is slow but works
+        through its frames in order loses none.
+        """
+        through = _due(self._known, now_s, after_s)
+        if now_s - self._news_s < after_s:
+            through = min(through, _due(self._passed, now_s, after_s))
+        return self._lose(through)
+
+    def lose_all(self) -> list[Range]:
         """Settle every open frame as UNSCORED(lost), because no news can come; its ranges."""
-        return self._lose(self.admitted, now_s)
+        return self._lose(self.admitted)
 
     def close(self, admitted: int, now_s: float) -> None:
         """The stream ended with `admitted` frames; the book closes when all are settled."""
@@ -107,7 +109,11 @@ class Book:
 
     def resume(self, now_s: float) -> None:
         """After loading: count the time-out of the open frames from now."""
-        self._marks = deque([_Mark(now_s, self.admitted)] if self.open_frames else [])
+        ranges = self.settled.ranges()
+        self._known = deque([_Mark(now_s, self.admitted)])
+        self._passed = deque([_Mark(now_s, ranges[-1][1])] if ranges else [])
+        self._news_s = now_s
+        self._forget_settled()
 
     def copy(self) -> Book:
         return Book(
@@ -121,16 +127,45 @@ class Book:
             counts=self.counts.copy(),
             unscored=self.unscored.copy(),
             settled=self.settled.copy(),
-            _marks=self._marks.copy(),
+            _known=self._known.copy(),
+            _passed=self._passed.copy(),
+            _news_s=self._news_s,
         )
 
-    def _lose(self, through: int, now_s: float) -> list[Range]:
+    def _add(self, first: int, last: int, outcome: Outcome, reason: str | None) -> list[Range]:
+        new = self.settled.add(first, last)
+        self.counts[outcome] += size(new)
+        if outcome is Outcome.UNSCORED and new:
+            self.unscored[reason or "unknown"] += size(new)
+        self._forget_settled()
+        return new
+
+    def _lose(self, through: int) -> list[Range]:
         gaps = self.settled.gaps(0, through - 1)
         for first, last in gaps:
-            self.settle_range(first, last, Outcome.UNSCORED, LOST, now_s)
+            self._add(first, last, Outcome.UNSCORED, LOST)
         return gaps
 
-    def _forget_settled_marks(self) -> None:
+    def _forget_settled(self) -> None:
         settled_through = self.settled.prefix()
-        while self._marks and self._marks[0].through <= settled_through:
-            self._marks.popleft()
+        for marks in (self._known, self._passed):
+            while marks and marks[0].through <= settled_through:
+                marks.popleft()
+
+
+def _note(marks: deque[_Mark], through: int, now_s: float) -> None:
+    """Add a mark; those of one moment, by `RESOLUTION_S`, become one."""
+    since_s = math.ceil(now_s / RESOLUTION_S) * RESOLUTION_S
+    if marks and marks[-1].since_s >= since_s:
+        since_s = marks.pop().since_s
+    marks.append(_Mark(since_s, through))
+
+
+def _due(marks: deque[_Mark], now_s: float, after_s: float) -> int:
+    """Frames below this have been marked for `after_s`."""
+    through = 0
+    for mark in marks:
+        if now_s - mark.since_s < after_s:
+            break
+        through = mark.through
+    return through

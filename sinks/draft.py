@@ -120,7 +120,7 @@ class Draft:
 
     def lose_all(self, stream: StreamKey) -> None:
         """Give up all open frames of `stream`."""
-        self._note(stream, self.book(stream).lose_all(self._now_s), LOST)
+        self._note(stream, self.book(stream).lose_all(), LOST)
 
     def finish(self) -> None:
         """Stamp the books; to be called last."""

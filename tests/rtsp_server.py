@@ -26,7 +26,7 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402
 
 CAPS = "video/x-raw,format=I420,width={width},height={height},framerate={fps}/1"
-SOLID_PATTERN = "solid-color"
+STILL_PATTERN = "black"
 ENCODERS = {
     "h264": (
         "x264enc tune=zerolatency speed-preset=ultrafast key-int-max={fps} bitrate=1500 "
@@ -75,7 +75,7 @@ class Camera:
         _drop_at(pipeline, lambda: True)
 
     def _still(self, pipeline: Any) -> None:
-        pipeline.get_by_name("picture").set_property("pattern", SOLID_PATTERN)
+        pipeline.get_by_name("picture").set_property("pattern", STILL_PATTERN)
 
     def _size(self, pipeline: Any, width: str, height: str) -> None:
         caps = Gst.Caps.from_string(CAPS.format(width=width, height=height, fps=self._fps))

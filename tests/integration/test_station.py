@@ -31,7 +31,7 @@ def line(name: str, source: str, **camera: Any) -> dict[str, Any]:
     """A line with one camera; patient, because the machine may be busy."""
     return {
         "name": name,
-        "deadline_s": 30.0,
+        "deadline_s": 9.0,
         "cameras": [{"name": f"{name}-top", "source": source, **camera}],
     }
 
@@ -146,7 +146,7 @@ def test_the_book_balances_after_a_process_was_killed(
     station = Station(
         short_directory,
         [line("belt", str(folder), fps=5, loop=True)],
-        {"sinks": {**metrics_on(free_port()), "lost_after_s": 3.0}},
+        {"sinks": {**metrics_on(free_port())}},
     )
     teach(station, "belt")
     with station:

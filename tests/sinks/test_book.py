@@ -25,6 +25,8 @@ class Oracle:
     """One entry per frame: its outcome, or when it was first known."""
 
     known_s: dict[int, float] = field(default_factory=dict)
+    passed_s: dict[int, float] = field(default_factory=dict)
+    news_s: float = float("-inf")
     outcomes: dict[int, tuple[Outcome, str | None]] = field(default_factory=dict)
 
     def admit(self, through: int, now_s: float) -> None:
@@ -33,6 +35,9 @@ class Oracle:
 
     def settle(self, frame_id: int, outcome: Outcome, reason: str | None, now_s: float) -> bool:
         self.admit(frame_id + 1, now_s)
+        self.news_s = now_s
+        for earlier in range(frame_id):
+            self.passed_s.setdefault(earlier, now_s)
         if frame_id in self.outcomes:
             return False
         self.outcomes[frame_id] = (outcome, reason)
@@ -42,7 +47,9 @@ class Oracle:
         lost = {
             frame_id
             for frame_id, since_s in self.known_s.items()
-            if frame_id not in self.outcomes and now_s - since_s >= after_s
+            if frame_id not in self.outcomes
+            and now_s - since_s >= after_s
+            and now_s - min(self.passed_s.get(frame_id, now_s), self.news_s) >= after_s
         }
         for frame_id in lost:
             self.outcomes[frame_id] = (Outcome.UNSCORED, "lost")
@@ -131,6 +138,8 @@ def test_book_goes_on_after_a_restart(before: list[Step], after: list[Step]) -> 
     assert reloaded == book
     reloaded.resume(100.0)
     oracle.known_s = dict.fromkeys(oracle.known_s, 100.0)
+    oracle.passed_s = dict.fromkeys(range(max(oracle.outcomes, default=0)), 100.0)
+    oracle.news_s = 100.0
     for now_s, step in enumerate(after):
         step(reloaded, oracle, 100.0 + now_s)
         _agree(reloaded, oracle)
@@ -153,10 +162,31 @@ def test_memory_stays_bounded_while_frames_wait() -> None:
     book = Book(STREAM, opened_ns=0)
     for frame in range(100_000):
         book.admit(frame + 1, frame * 0.001)
-    assert len(book._marks) <= 100 / 0.25 + 1
+    assert len(book._known) <= 100 / 0.25 + 1
     for frame in range(100_000):
         book.settle(frame, Outcome.PASS, None, 100.0)
-    assert not book._marks
+    assert not book._known
+    assert not book._passed
+
+
+def test_a_slow_scorer_that_works_on_in_order_loses_nothing() -> None:
+    book = Book(STREAM, opened_ns=0)
+    book.admit(20, 0.0)
+    for frame in range(20):
+        assert book.expire(frame * 9.0, 10.0) == []
+        book.settle(frame, Outcome.PASS, None, frame * 9.0)
+    assert book.balanced
+
+
+def test_a_frame_that_later_ones_passed_is_lost_after_the_time_out() -> None:
+    book = Book(STREAM, opened_ns=0)
+    book.admit(3, 0.0)
+    book.settle(0, Outcome.PASS, None, 5.0)
+    book.settle(2, Outcome.PASS, None, 6.0)
+    book.admit(4, 14.0)
+    book.settle(3, Outcome.PASS, None, 14.0)
+    assert book.expire(15.9, 10.0) == []
+    assert book.expire(16.0, 10.0) == [(1, 1)]
 
 
 @given(st.lists(st.tuples(IDS, st.integers(0, 5))), st.tuples(IDS, st.integers(0, 9)))
