@@ -91,6 +91,10 @@ def enroll(
         Path | None,
         typer.Option("--images", help="Folder with one to a few pictures of good parts."),
     ] = None,
+    normal: Annotated[
+        Path | None,
+        typer.Option(help="With --images: folder with more good pictures, to set the threshold."),
+    ] = None,
     camera: Annotated[
         str | None,
         typer.Option("--from", help="Camera of a running station to take good parts from."),
@@ -117,7 +121,9 @@ def enroll(
     if (images is None) == (camera is None):
         raise typer.BadParameter("give exactly one of --images DIR and --from CAMERA")
     if images is not None:
-        enroll_from_images(config, line=line, directory=images, whole_picture=whole_picture)
+        enroll_from_images(
+            config, line=line, directory=images, normal=normal, whole_picture=whole_picture
+        )
     elif camera is not None:
         enroll_from_camera(config, line=line, camera=camera, count=count, interval_s=interval_s)
 

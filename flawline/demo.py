@@ -29,8 +29,9 @@ from flawline.truth import Finding, PartResult, Truth, judge_parts
 if TYPE_CHECKING:
     from sinks.event import Event
 
-LINE = "flanges"
-CAMERA = "flanges-top"
+LINE = "rings"
+CAMERA = "rings-top"
+OBJECT = "ceramic ring"
 FPS = 5.0
 DEADLINE_S = 1.0
 DEFAULT_METRICS_PORT = 9464
@@ -66,7 +67,7 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
             metrics_port=metrics_port,
         )
         config = load_config(config_path)
-        _teach(config, assets / "references", console)
+        _teach(config, assets, console)
         with Supervisor(
             processes_of(config, config_path), log_directory=directory / "logs"
         ) as supervisor:
@@ -121,7 +122,7 @@ def _configure(
         "lines": [
             {
                 "name": LINE,
-                "object_name": "flange",
+                "object_name": OBJECT,
                 "deadline_s": DEADLINE_S,
                 "cameras": [
                     {
@@ -147,23 +148,27 @@ def _configure(
     return path
 
 
-def _teach(config: Config, references: Path, console: Console) -> None:
+def _teach(config: Config, assets: Path, console: Console) -> None:
     with console.status("loading the model and teaching the line"):
         from scorer.enrolment import enroll
         from scorer.shelf import Shelf
         from scorer.winclip import load_model
 
-        paths = list_images(references)
+        references, normal = (
+            [read_image(path) for path in list_images(assets / name)]
+            for name in ("references", "normal")
+        )
         manifest = enroll(
             load_model(config.scorer.model),
             config.line(LINE),
-            [read_image(path) for path in paths],
+            references,
             Shelf(config.memory_directory),
             SystemClock(),
+            normal=normal,
         )
     console.print(
-        f"line {LINE}: taught with {manifest.num_references} good parts, provisional threshold "
-        f"{manifest.fail_threshold:.4f} ({manifest.threshold_method})"
+        f"line {LINE}: taught with {manifest.num_references} good parts; provisional threshold "
+        f"{manifest.fail_threshold:.4f} from {len(normal)} more good pictures"
     )
 
 

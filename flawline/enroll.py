@@ -23,18 +23,22 @@ ENROLMENT_TIMEOUT_S = 120.0
 
 
 def enroll_from_images(
-    config_path: Path, *, line: str, directory: Path, whole_picture: bool
+    config_path: Path,
+    *,
+    line: str,
+    directory: Path,
+    normal: Path | None,
+    whole_picture: bool,
 ) -> None:
-    """Teach `line` with all pictures in `directory`.
+    """Teach `line` with all pictures in `directory`; those in `normal` set its threshold.
 
     Raises:
         ConfigError, ImageError, ModelError, StorageError: naming what would be right.
     """
     config = load_config(config_path)
     chosen = line_of(config, line)
-    images = [read_image(path) for path in list_images(directory)]
-    if whole_picture:
-        images = [_crop(image, chosen) for image in images]
+    images = _read(directory, chosen, whole_picture=whole_picture)
+    others = [] if normal is None else _read(normal, chosen, whole_picture=whole_picture)
     with Console(stderr=True).status(f"teaching {line} with {len(images)} picture(s)"):
         from scorer.enrolment import enroll
         from scorer.shelf import Shelf
@@ -46,6 +50,7 @@ def enroll_from_images(
             images,
             Shelf(config.memory_directory),
             SystemClock(),
+            normal=others,
         )
     typer.echo(
         f"line {line}: reference memory {manifest.version} from {manifest.num_references} "
@@ -97,6 +102,11 @@ def line_of(config: Config, name: str) -> Line:
     except KeyError:
         known = ", ".join(line.name for line in config.lines)
         raise ConfigError(f"no line {name!r}", f"the lines are {known}") from None
+
+
+def _read(directory: Path, line: Line, *, whole_picture: bool) -> list[npt.NDArray[np.uint8]]:
+    images = [read_image(path) for path in list_images(directory)]
+    return [_crop(image, line) for image in images] if whole_picture else images
 
 
 def _crop(image: npt.NDArray[np.uint8], line: Line) -> npt.NDArray[np.uint8]:

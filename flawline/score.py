@@ -80,7 +80,7 @@ def _expand(path: Path) -> list[Path]:
 
 def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
     """A function from a picture's path to its result."""
-    from scorer.threshold import provisional_threshold
+    from scorer.threshold import leave_one_out_threshold
 
     text = model.text_prototypes(options.object_name)
     memory = threshold = None
@@ -88,7 +88,7 @@ def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
         references = [read_image(path) for path in list_images(options.reference)]
         pixels = model.preprocess(references)
         memory = model.enroll_pixels(pixels)
-        threshold = provisional_threshold(model, pixels, memory, text)
+        threshold = leave_one_out_threshold(model, pixels, memory, text)
 
     def judge(path: Path) -> dict[str, object]:
         image = read_image(path)

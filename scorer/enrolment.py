@@ -14,28 +14,54 @@ from contract.config import Line
 from contract.errors import ConfigError
 from scorer.pixels import Picture
 from scorer.shelf import Manifest, Shelf, new_version
-from scorer.threshold import METHOD, provisional_threshold
+from scorer.threshold import (
+    HELD_OUT,
+    LEAVE_ONE_OUT,
+    held_out_threshold,
+    leave_one_out_threshold,
+)
 from scorer.winclip import WinClip
+
+MIN_NORMAL = 8
 
 
 def enroll(
-    model: WinClip, line: Line, images: Sequence[Picture], shelf: Shelf, clock: Clock
+    model: WinClip,
+    line: Line,
+    images: Sequence[Picture],
+    shelf: Shelf,
+    clock: Clock,
+    *,
+    normal: Sequence[Picture] = (),
 ) -> Manifest:
     """Build, save and activate the reference memory of `line`.
 
     Args:
         images: K good parts, uint8 RGB (H, W, 3): the inspected crop, at any resolution.
+        normal: more good pictures of the same kind, which only set the threshold; at least
+            `MIN_NORMAL`, or none: then the references have to.
 
     Raises:
         ImageError: no image, another dtype or shape.
         StorageError: the memory cannot be written; the active one stays.
-        ConfigError: the line's inspection size is not the model's.
+        ConfigError: the line's inspection size is not the model's, or too few normal pictures.
     """
     require_size(model, line)
+    if 0 < len(normal) < MIN_NORMAL:
+        raise ConfigError(
+            f"{len(normal)} normal picture(s) cannot set a threshold",
+            f"give at least {MIN_NORMAL}, or none",
+        )
     pixels = model.preprocess(images)
     memory = model.enroll_pixels(pixels)
     text = line_text(model, line)
     hashes = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images)
+    if normal:
+        method = HELD_OUT
+        threshold = held_out_threshold(model, model.preprocess(normal), memory, text)
+    else:
+        method = LEAVE_ONE_OUT
+        threshold = leave_one_out_threshold(model, pixels, memory, text)
     now_ns = clock.wall_ns()
     manifest = Manifest(
         version=new_version(now_ns, hashes),
@@ -52,8 +78,8 @@ def enroll(
         image_sha256=hashes,
         created_ns=now_ns,
         created_by=_user(),
-        fail_threshold=provisional_threshold(model, pixels, memory, text),
-        threshold_method=METHOD,
+        fail_threshold=threshold,
+        threshold_method=method,
     )
     shelf.save(memory, manifest)
     shelf.activate(line.name, manifest.version)

@@ -45,19 +45,20 @@ def harmonic_scales(maps: list[Tensor]) -> Tensor:
 def association(features: Tensor, references: Tensor) -> Tensor:
     """Distance to the nearest reference feature, equation (4).
 
-    One matrix product, cut into blocks of references so that memory stays bounded.
+    One matrix product, cut into blocks of references so that memory stays bounded. It is done in
+    float32: near 1, where good parts lie, a bfloat16 product has steps of 0.004, as coarse as the
+    differences that matter.
 
     Args:
         features: (N, F, D) of length 1.
-        references: (R, D) of length 1, in the dtype of `features`.
+        references: (R, D) of length 1.
 
     Returns:
         float32 (N, F): min over r of (1 - cos) / 2, in [0, 1].
     """
-    queries = features.flatten(0, 1)
+    queries = features.flatten(0, 1).float()
     block = max(1, MAX_SIMILARITIES // max(1, queries.shape[0]))
     nearest = torch.full(queries.shape[:1], -1.0, device=features.device)
     for part in torch.split(references, block):
-        similarity = (queries @ part.T).amax(dim=-1)
-        nearest = torch.maximum(nearest, similarity.float())
+        nearest = torch.maximum(nearest, (queries @ part.float().T).amax(dim=-1))
     return ((1.0 - nearest) / 2.0).clamp(0.0, 1.0).reshape(features.shape[:2])

@@ -1,4 +1,8 @@
-"""A first threshold from the reference images alone, until the line is calibrated."""
+"""A first FAIL threshold from a few good pictures, until the line is calibrated.
+
+Both ways take the mean plus three standard deviations of scores of good parts, and at least their
+maximum. With so few pictures that is an estimate without a guarantee.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,31 @@ from torch import Tensor
 from scorer.memory import ReferenceMemory
 from scorer.winclip import WinClip
 
-METHOD = "leave-one-out, mean + 3 standard deviations"
+LEAVE_ONE_OUT = "mean + 3 standard deviations of the references, each against the others"
+HELD_OUT = "mean + 3 standard deviations of good pictures that were not enrolled"
 SHIFTS_PX = ((0, 0), (8, 0), (0, 8), (8, 8))
 
 
-def provisional_threshold(
+def held_out_threshold(
     model: WinClip, pixels: Tensor, memory: ReferenceMemory, text: Tensor
 ) -> float:
-    """A FAIL threshold above what the references themselves score.
+    """The threshold that good pictures outside the memory ask for.
 
-    Each reference is scored against the others (a single one against itself), as it is and moved
-    by half a patch, since a part on a belt never stops twice at the same phase of the patch grid.
-    The threshold is the mean plus three standard deviations of these scores, and at least their
-    maximum. With so few images it is an estimate without a guarantee.
+    Args:
+        pixels: (N, 3, H, W) preprocessed good pictures, N at least 2.
+        memory: the references.
+        text: (2, D) prototypes of the line.
+    """
+    return _above(model.score_pixels(pixels, text=text, memory=memory).anomaly_score)
+
+
+def leave_one_out_threshold(
+    model: WinClip, pixels: Tensor, memory: ReferenceMemory, text: Tensor
+) -> float:
+    """The threshold that the references themselves ask for.
+
+    Each is scored against the others (a single one against itself), as it is and moved by half a
+    patch, since a part on a belt never stops twice at the same phase of the patch grid.
 
     Args:
         pixels: (K, 3, H, W) preprocessed references.
@@ -35,8 +51,11 @@ def provisional_threshold(
         if memory.num_references == 1:
             shifted = shifted[1:]
         scores.append(model.score_pixels(shifted, text=text, memory=others).anomaly_score)
-    every = torch.cat(scores)
-    return float(torch.maximum(every.mean() + 3 * every.std(), every.max()).clamp(0, 1))
+    return _above(torch.cat(scores))
+
+
+def _above(scores: Tensor) -> float:
+    return float(torch.maximum(scores.mean() + 3 * scores.std(), scores.max()).clamp(0, 1))
 
 
 def _shift(image: Tensor, right_px: int, down_px: int) -> Tensor:

@@ -15,7 +15,6 @@ from tools.demo_defects import DEFECTS, Box, box_of
 from tools.demo_parts import (
     CANVAS,
     SCALE,
-    STEEL,
     Plane,
     Pose,
     Surface,
@@ -27,7 +26,7 @@ Frame: TypeAlias = NDArray[np.uint8]
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 FPS = 25
-FRAMES_PER_PART = 30
+FRAMES_PER_PART = 42
 STEP_COLUMNS = 29
 SPEED_PX = STEP_COLUMNS / SCALE
 PITCH_PX = FRAMES_PER_PART * STEP_COLUMNS // SCALE
@@ -72,7 +71,7 @@ def plan_parts(seed: int, defects: list[str | None]) -> list[Part]:
 
 def draw_surface(part: Part) -> tuple[Surface, Box | None]:
     """The unlit part, and where its defect is, px from its centre."""
-    surface = good_surface(part.pose)
+    surface = good_surface()
     if part.defect is None:
         return surface, None
     rng = np.random.default_rng([*part.seed, 2])
@@ -125,12 +124,12 @@ def _place(strip: NDArray[np.float32], part: Part) -> None:
     row, down = divmod(round(part.centre_y_px * SCALE) - CANVAS // 2, SCALE)
     cover = _bin_rows(surface.cover, down)[..., None]
     shadow = _bin_rows(_shadow(surface.cover), down)[..., None]
-    metal = _bin_rows(lit * surface.cover[..., None], down)
+    ceramic = _bin_rows(lit * surface.cover[..., None], down)
     first = round(part.centre_x_px * SCALE) - CANVAS // 2
     columns = np.arange(first, first + CANVAS) % strip.shape[1]
     rows = slice(row, row + CANVAS // SCALE)
     below = strip[rows, columns] * (1.0 - shadow)
-    strip[rows, columns] = below * (1.0 - cover) + metal
+    strip[rows, columns] = below * (1.0 - cover) + ceramic
 
 
 def _blur_columns(rows: NDArray[np.float32], width: int) -> NDArray[np.float32]:
@@ -169,7 +168,7 @@ class Camera:
         depth = np.array([0.44] * 12 + [0.50, 0.56, 0.50, 0.36, 0.25, 0.18, 0.12, 0.09, 0.07, 0.06])
         brushed = _noise(np.random.default_rng(7), WIDTH_PX, (90.0, 1.5))[:RAIL_PX]
         value = (255.0 * depth[:, None] * (1.0 + 0.05 * brushed)).astype(np.float32)
-        return value[..., None] * STEEL
+        return np.repeat(value[..., None], 3, axis=2)
 
     def frame(self, index: int) -> Frame:
         """Frame ``index`` of the clip: (HEIGHT_PX, WIDTH_PX, 3) uint8."""

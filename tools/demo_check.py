@@ -15,19 +15,19 @@ from tools.demo_defects import DEFECTS
 
 MAX_CLIP_BYTES = 2_000_000
 NUM_REFERENCES = 4
-MIN_FULL_FRAMES = 15
-METAL_LEVEL = 70
-MIN_METAL_ROWS = 6
+MIN_FULL_FRAMES = 10
+PART_LEVEL = 95
+MIN_PART_ROWS = 6
 MIN_RUN_PX = 4
 TOLERANCE_PX = SPEED_PX + 3.0
 
 Runs: TypeAlias = list[tuple[int, int]]
 
 
-def metal_runs(picture: Frame, top: int, bottom: int) -> Runs:
+def part_runs(picture: Frame, top: int, bottom: int) -> Runs:
     """Left and right edge, px, of each part seen in these rows; a cut part ends at the frame."""
     rows = picture[top:bottom]
-    solid = (rows[..., 1] > METAL_LEVEL).sum(axis=0) >= MIN_METAL_ROWS
+    solid = (rows[..., 1] > PART_LEVEL).sum(axis=0) >= MIN_PART_ROWS
     edges = np.flatnonzero(np.diff(np.concatenate(([0], solid.astype(np.int8), [0]))))
     pairs = edges.reshape(-1, 2).tolist()
     return [(left, right) for left, right in pairs if right - left >= MIN_RUN_PX]
@@ -41,7 +41,7 @@ def _decode(path: Path, region: dict[str, int]) -> tuple[list[Runs], list[int], 
         container.streams.video[0].thread_count = 1
         for index, frame in enumerate(container.decode(video=0)):
             runs.append(
-                metal_runs(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), top, bottom)
+                part_runs(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), top, bottom)
             )
             size = (frame.width, frame.height)
             if frame.key_frame:

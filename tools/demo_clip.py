@@ -1,4 +1,4 @@
-"""Render the bundled demo clip, its truth and its reference images.
+"""Render the bundled demo clip, its truth and its pictures of good parts.
 
     python -m tools.demo_clip            # render into flawline/assets/demo
     python -m tools.demo_clip --check    # decode what is there and verify it
@@ -36,16 +36,17 @@ from tools.demo_defects import DEFECTS
 from tools.demo_parts import OUTER_PX
 
 ASSETS = Path(__file__).resolve().parent.parent / "flawline" / "assets" / "demo"
-# A seed whose random order has no two defective parts in a row and all six kinds come first.
 SEED = 2716
-NUM_PARTS = 50
+NUM_PARTS = 36
 PARTS_PER_DEFECT = 2
 FIRST_GOOD_PARTS = 4
-REGION = {"x_px": 120, "y_px": 40, "width_px": 400, "height_px": 400}
+REGION = {"x_px": 140, "y_px": 60, "width_px": 360, "height_px": 360}
 ENCODER = {"crf": "27", "preset": "slow", "threads": "1", "sc_threshold": "0"}
 REFERENCE_SEED_OFFSET = 1000
-REFERENCE_PARTS = 6
-REFERENCE_CENTRES_PX = (320.0, 247.0, 393.0, 465.0)
+REFERENCE_PARTS = 12
+REFERENCE_CENTRES_PX = (320.0, 270.0, 370.0, 450.0)
+NUM_NORMAL = 24
+FIRST_NORMAL_FRAME = 6 * FRAMES_PER_PART
 
 
 def plan_clip(seed: int) -> list[Part]:
@@ -141,32 +142,41 @@ def _render(parts: list[Part], seed: int, path: Path) -> None:
     encode((camera.frame(index) for index in range(len(parts) * FRAMES_PER_PART)), path)
 
 
-def _write_references(seed: int, folder: Path) -> None:
-    """Four crops of other good parts of the same line: centred, left, right and leaving."""
-    folder.mkdir(exist_ok=True)
+def _write_good_pictures(seed: int, folder: Path) -> None:
+    """Crops of other good parts of the same line, seen by the same camera and encoder.
+
+    `references`: four parts, centred, left, right and leaving, to teach the line with.
+    `normal`: frames evenly spaced over other parts, whatever is in view, for its threshold.
+    """
     parts = plan_parts(seed, [None] * REFERENCE_PARTS)
-    clip = folder / "references.mp4"
+    num_frames = REFERENCE_PARTS * FRAMES_PER_PART
+    wanted: dict[int, Path] = {}
+    for number, centre_px in enumerate(REFERENCE_CENTRES_PX):
+        centres = parts[number + 1].centres_px(num_frames)
+        frame = int(np.argmin(np.abs(centres - centre_px)))
+        wanted[frame] = folder / "references" / f"{number}.png"
+    spaced = np.linspace(FIRST_NORMAL_FRAME, num_frames - 1, NUM_NORMAL).round()
+    for number, frame in enumerate(spaced.astype(int).tolist()):
+        wanted[frame] = folder / "normal" / f"{number:02}.jpg"
+    clip = folder / "good.mp4"
     _render(parts, seed, clip)
-    wanted = {}
-    for picture, centre_px in enumerate(REFERENCE_CENTRES_PX):
-        centres = parts[picture + 1].centres_px(REFERENCE_PARTS * FRAMES_PER_PART)
-        wanted[int(np.argmin(np.abs(centres - centre_px)))] = picture
     x, y, width, height = REGION.values()
     with av.open(str(clip)) as container:
-        for index, frame in enumerate(container.decode(video=0)):
+        for index, picture in enumerate(container.decode(video=0)):
             if index in wanted:
-                crop = frame.to_ndarray(format="rgb24")[y : y + height, x : x + width]
-                Image.fromarray(crop).save(folder / f"{wanted[index]}.png", optimize=True)
+                wanted[index].parent.mkdir(exist_ok=True)
+                crop = picture.to_ndarray(format="rgb24")[y : y + height, x : x + width]
+                Image.fromarray(crop).save(wanted[index], optimize=True, quality=95)
     clip.unlink()
 
 
 def render(seed: int, folder: Path) -> None:
-    """Write the clip, its truth and the reference images."""
+    """Write the clip, its truth and the pictures of good parts."""
     folder.mkdir(parents=True, exist_ok=True)
     _render(plan_clip(seed), seed, folder / "clip.mp4")
     truth = json.dumps(make_truth(seed), indent=1)
     (folder / "truth.json").write_text(truth + "\n", encoding="utf-8")
-    _write_references(seed + REFERENCE_SEED_OFFSET, folder / "references")
+    _write_good_pictures(seed + REFERENCE_SEED_OFFSET, folder)
 
 
 def main() -> int:

@@ -1,7 +1,6 @@
 """The six defects of the demo parts, each a change to a part's surface."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -10,10 +9,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from tools.demo_parts import (
     CANVAS,
+    FACE_PX,
     HALF_PX,
-    HOLE_CHAMFER_PX,
-    HOLE_PX,
-    NUM_HOLES,
     OUTER_PX,
     RADIUS,
     SCALE,
@@ -23,7 +20,6 @@ from tools.demo_parts import (
     X,
     Y,
     blotches,
-    good_surface,
     inside,
     ramp,
 )
@@ -32,12 +28,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 Defect: TypeAlias = Callable[[Surface, Pose, np.random.Generator], Plane]
 
 
-def _between_holes(pose: Pose, rng: np.random.Generator) -> float:
-    """An angle halfway between two bolt holes, give or take 4 degrees."""
-    step = 2 * np.pi / NUM_HOLES
-    return float(
-        pose.rotation_rad + step * (rng.integers(NUM_HOLES) + 0.5) + rng.uniform(-1, 1) * 0.07
-    )
+def _anywhere(rng: np.random.Generator) -> float:
+    """An angle around the ring."""
+    return float(rng.uniform(0, 2 * np.pi))
 
 
 def _offset(radius_px: float, angle: float) -> tuple[Plane, Plane]:
@@ -54,13 +47,13 @@ def _turned(x: Plane, y: Plane, angle: float) -> tuple[Plane, Plane]:
 
 def scratch(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
     """A long gouge across the face: a dark groove between two raised bright lips."""
-    angle = _between_holes(pose, rng)
+    angle = _anywhere(rng)
     half = rng.uniform(44.0, 54.0)
-    x, y = _offset(92.0, angle)
+    x, y = _offset(FACE_PX, angle)
     along, across = _turned(x, y, angle + np.pi / 2 + rng.choice([-1, 1]) * rng.uniform(0.35, 0.6))
     across = across - np.float32(rng.uniform(-0.0016, 0.0016)) * along * along
     taper = np.clip(1.0 - np.abs(along / half) ** 3, 0.0, 1.0)
-    width = 0.4 + 1.7 * np.sqrt(taper)
+    width = 0.6 + 2.2 * np.sqrt(taper)
     groove = taper * np.exp(-((across / width) ** 2))
     lips = taper * np.exp(-(((np.abs(across) - 2.1 * width) / (0.75 * width)) ** 2))
     surface.height += (0.5 * lips - 1.0 * groove).astype(np.float32)
@@ -71,8 +64,8 @@ def scratch(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
 
 def dent(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
     """A smooth hollow: dark on the side of the light, bright on the far side."""
-    angle = _between_holes(pose, rng)
-    x, y = _offset(rng.uniform(91.0, 95.0), angle)
+    angle = _anywhere(rng)
+    x, y = _offset(FACE_PX, angle)
     along, across = _turned(x, y, rng.uniform(0, np.pi))
     size = rng.uniform(12.5, 14.5)
     distance = np.hypot(along / np.float32(size * 1.15), across / np.float32(size / 1.1))
@@ -84,18 +77,18 @@ def dent(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
     return hollow
 
 
-def rust(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
+def stain(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
     """A brown stain with a ragged outline and a few specks around it."""
-    angle = _between_holes(pose, rng)
+    angle = _anywhere(rng)
     x, y = _offset(rng.uniform(88.0, 98.0), angle)
     along, across = _turned(x, y, rng.uniform(0, np.pi))
     size = rng.uniform(21.0, 26.0)
     closeness = 1.0 - np.hypot(along / np.float32(size * 1.2), across / np.float32(size * 0.85))
     ragged = closeness + 0.16 * blotches(rng, 9.0) + 0.10 * blotches(rng, 3.5)
-    stain = ramp(ragged, 0.0, 0.42) * ramp(closeness, -0.7, -0.1)
-    surface.rust = np.maximum(surface.rust, (0.92 * stain).astype(np.float32))
+    soiled = ramp(ragged, 0.0, 0.42) * ramp(closeness, -0.7, -0.1)
+    surface.stain = np.maximum(surface.stain, (0.92 * soiled).astype(np.float32))
     surface.tint *= 1.0 - 0.16 * ramp(ragged, -0.2, 0.3) * ramp(closeness, -0.7, 0.0)
-    return stain
+    return soiled
 
 
 def _crack_path(angle: float, rng: np.random.Generator) -> list[tuple[float, float]]:
@@ -110,7 +103,7 @@ def _crack_path(angle: float, rng: np.random.Generator) -> list[tuple[float, flo
 
 def crack(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
     """A jagged dark line from the rim inwards with one side branch, widest at the rim."""
-    path = _crack_path(_between_holes(pose, rng), rng)
+    path = _crack_path(_anywhere(rng), rng)
     picture = Image.new("L", (CANVAS, CANVAS))
     draw = ImageDraw.Draw(picture)
     for index, (start, end) in enumerate(pairwise(path)):
@@ -130,40 +123,42 @@ def crack(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
 
 
 def chip(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
-    """A bite out of the rim with a rough, bright fracture along it."""
-    angle = float(pose.rotation_rad + rng.uniform(0, 2 * np.pi))
+    """A bite out of the rim with a rough, dull fracture along it."""
+    angle = _anywhere(rng)
     x, y = _offset(OUTER_PX + 5.0, angle)
     along, across = _turned(x, y, angle)
     across = across * np.float32(rng.uniform(0.78, 0.92))
-    bite = rng.uniform(22.0, 25.0) + 1.7 * blotches(rng, 12.0) + 0.35 * blotches(rng, 5.0)
+    bite = rng.uniform(26.0, 30.0) + 1.7 * blotches(rng, 12.0) + 0.35 * blotches(rng, 5.0)
     distance = np.hypot(along, across) - bite
-    metal = surface.cover.copy()
+    whole = surface.cover.copy()
     surface.cover *= inside(distance)
     fracture = (1.0 - ramp(distance, 4.0, 7.0)) * inside(OUTER_PX - RADIUS)
     surface.height -= (3.0 * fracture + 0.22 * fracture * blotches(rng, 4.0)).astype(np.float32)
     surface.rough = np.maximum(surface.rough, fracture.astype(np.float32))
     surface.tint *= 1.0 + 0.07 * fracture * blotches(rng, 3.0)
-    mask: Plane = np.maximum(metal - surface.cover, fracture * metal)
+    mask: Plane = np.maximum(whole - surface.cover, fracture * whole)
     return mask
 
 
-def missing_hole(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
-    """A bolt hole that was never drilled: the part is redrawn without it."""
-    skipped = int(rng.integers(NUM_HOLES))
-    drilled = tuple(hole for hole in pose.holes if hole != skipped)
-    plain = good_surface(replace(pose, holes=drilled))
-    surface.height, surface.cover = plain.height, plain.cover
-    x, y = pose.hole_centre(skipped)
-    return inside(HOLE_PX + HOLE_CHAMFER_PX - np.hypot(X - np.float32(x), Y - np.float32(y)))
+def pit(surface: Surface, pose: Pose, rng: np.random.Generator) -> Plane:
+    """A round hole burnt into the glaze, dark inside."""
+    x, y = _offset(rng.uniform(88.0, 104.0), _anywhere(rng))
+    distance = np.hypot(x, y) * (1.0 + 0.06 * blotches(rng, 8.0)) - np.float32(
+        rng.uniform(10.0, 12.0)
+    )
+    hole = inside(-distance)
+    surface.height -= (3.0 * (1.0 - ramp(distance, -3.0, 3.0))).astype(np.float32)
+    surface.tint *= 1.0 - 0.82 * hole
+    return hole
 
 
 DEFECTS: dict[str, Defect] = {
     "scratch": scratch,
     "dent": dent,
-    "rust": rust,
+    "stain": stain,
     "crack": crack,
     "chipped_edge": chip,
-    "missing_hole": missing_hole,
+    "pit": pit,
 }
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036  (this file runs before anything is installed)
     sys.exit("error: Flawline needs Python 3.11 or newer: make install PYTHON=python3.11")
 try:
     import ensurepip  # noqa: F401

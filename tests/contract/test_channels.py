@@ -11,7 +11,7 @@ from contract.config import Network
 from contract.messages import FrameMessage
 from contract.process import HEARTBEAT_S
 
-PAIRS = {zmq.PUSH: zmq.PULL, zmq.DEALER: zmq.ROUTER, zmq.REQ: zmq.REP}
+PAIRS: dict[int, int] = {zmq.PUSH: zmq.PULL, zmq.DEALER: zmq.ROUTER, zmq.REQ: zmq.REP}
 PROCESSES = {"ingest", "scorer", "sinks", "flawline"}
 rows = pytest.mark.parametrize("channel", list(CHANNELS.values()), ids=lambda channel: channel.name)
 
@@ -59,7 +59,7 @@ def test_verdicts_are_held_and_frames_are_not() -> None:
 
 def test_a_4096_px_crop_fits_the_frames_channel() -> None:
     """The largest `inspection_px`; FrameMessage itself would allow more."""
-    assert 4096 * 4096 * 3 <= CHANNELS["frames"].max_message_bytes
+    assert CHANNELS["frames"].max_message_bytes >= 4096 * 4096 * 3
     assert "height_px" in FrameMessage.model_fields
 
 

@@ -56,7 +56,7 @@ def test_a_refusal(short_directory: Path) -> None:
 
 
 def test_no_scorer(short_directory: Path) -> None:
-    with pytest.raises(FlawlineError, match="no scorer answers at ipc://.*flawline run"):
+    with pytest.raises(FlawlineError, match=r"no scorer answers at ipc://.*flawline run"):
         ask(station(short_directory), STATUS, timeout_s=0.2)
 
 

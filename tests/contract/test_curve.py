@@ -32,7 +32,7 @@ def test_secrets_and_folders_are_private(tmp_path: Path) -> None:
 def test_keys_are_never_overwritten(tmp_path: Path) -> None:
     create_keys(tmp_path)
     before = (tmp_path / "server.key_secret").read_bytes()
-    with pytest.raises(ConfigError, match="already holds keys.*empty folder"):
+    with pytest.raises(ConfigError, match=r"already holds keys.*empty folder"):
         create_keys(tmp_path)
     assert (tmp_path / "server.key_secret").read_bytes() == before
 

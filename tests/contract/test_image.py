@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (100, 100, 100)
 COLOURS = np.array([[RED, GREEN, BLUE], [GREY, RED, GREEN]], dtype=np.uint8)
 
 
-def written(path: Path, image: Image.Image, **options: object) -> Path:
+def written(path: Path, image: Image.Image, **options: Any) -> Path:
     image.save(path, **options)
     return path
 

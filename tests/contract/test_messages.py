@@ -96,7 +96,7 @@ def test_interval_is_bounded(interval_s: float) -> None:
 
 def test_messages_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        verdict_message().anomaly_score = 0.0
+        verdict_message().anomaly_score = 0.0  # type: ignore[misc]
 
 
 def test_stream_names_itself() -> None:

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 RULES = CONFIGS / "prometheus" / "rules.yml"
 DASHBOARD = CONFIGS / "grafana" / "dashboards" / "flawline.json"
-STREAM = StreamKey("compose", "flanges", "flanges-top", 1_790_000_000_000)
+STREAM = StreamKey("compose", "rings", "rings-top", 1_790_000_000_000)
 
 
 def load(path: Path) -> dict[str, Any]:

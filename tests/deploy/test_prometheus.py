@@ -67,4 +67,4 @@ def test_the_demo_baseline_is_that_of_the_clip() -> None:
     ]
     share = float(Fraction(len(shown), truth["num_frames"]))
     assert rule["expr"] == f"vector({share:.2f})"
-    assert rule["labels"] == {"station": "compose", "line": "flanges"}
+    assert rule["labels"] == {"station": "compose", "line": "rings"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scorer import WinClip
+from scorer import ReferenceMemory, WinClip
+from tests.scorer.pictures import part
 
 # The oracle runs thousands of small layers; on a busy machine threads that wait for each other
 # make these many times slower.
@@ -22,6 +23,12 @@ def mini() -> WinClip:
 def mini_anomalib() -> WinClip:
     """The bundled model with anomalib's preset."""
     return WinClip.load(preset="anomalib")
+
+
+@pytest.fixture(scope="session")
+def memory(mini: WinClip) -> ReferenceMemory:
+    """One good part in the eyes of the bundled model."""
+    return mini.enroll([part(1)])
 
 
 @pytest.fixture

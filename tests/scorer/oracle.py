@@ -71,31 +71,44 @@ def harmonic_mean(terms: Sequence[float]) -> float:
 
 
 @torch.inference_mode()
-def see(visual: Any, pixels: Tensor, scales: Sequence[int]) -> list[Seen]:
-    """Features of preprocessed images (N, 3, H, W); windows one after another, equation (2)."""
+def see(
+    visual: Any, pixels: Tensor, scales: Sequence[int], *, windows_at_once: int = 1
+) -> list[Seen]:
+    """Features of preprocessed images (N, 3, H, W); windows one after another, equation (2).
+
+    Args:
+        windows_at_once: windows that stand side by side in one batch, for large models.
+    """
     rows, columns = visual.grid_size
     patches = visual.conv1(pixels).flatten(2).transpose(1, 2) + visual.positional_embedding[1:]
     cls = (visual.class_embedding + visual.positional_embedding[0]).expand(len(pixels), 1, -1)
 
-    def tower(kept: list[int]) -> Tensor:
-        """All tokens after `ln_post`, when only the class token and `kept` patches go in."""
-        tokens = torch.cat([cls, patches[:, kept]], dim=1)
+    def tower(sequences: list[list[int]]) -> Tensor:
+        """All tokens after `ln_post`, when only the class token and some patches go in."""
+        tokens = torch.cat([torch.cat([cls, patches[:, kept]], dim=1) for kept in sequences])
         out: Tensor = visual.ln_post(visual.transformer(visual.ln_pre(tokens)))
-        return out
+        return out.unflatten(0, (len(sequences), len(pixels)))  # type: ignore[no-any-return,no-untyped-call]
 
-    whole = tower(list(range(rows * columns)))
+    whole = tower([list(range(rows * columns))])[0]
     images = (whole[:, 0] @ visual.proj).numpy()
     windows: dict[int, dict[tuple[int, int], npt.NDArray[np.float32]]] = {}
     for scale in scales:
+        kept = {
+            (top, left): [
+                row * columns + column
+                for row in range(top, top + scale)
+                for column in range(left, left + scale)
+            ]
+            for top in range(rows - scale + 1)
+            for left in range(columns - scale + 1)
+        }
         windows[scale] = {}
-        for top in range(rows - scale + 1):
-            for left in range(columns - scale + 1):
-                kept = [
-                    row * columns + column
-                    for row in range(top, top + scale)
-                    for column in range(left, left + scale)
-                ]
-                windows[scale][top, left] = (tower(kept)[:, 0] @ visual.proj).numpy()
+        places = list(kept)
+        for start in range(0, len(places), windows_at_once):
+            group = places[start : start + windows_at_once]
+            tokens = tower([kept[place] for place in group])
+            for place, found in zip(group, tokens, strict=True):
+                windows[scale][place] = (found[:, 0] @ visual.proj).numpy()
     return [
         Seen(
             unit(images[number]),

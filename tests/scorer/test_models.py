@@ -25,6 +25,9 @@ from scorer.winclip import load_model
 
 SMALL = "ViT-S-32-alt"
 
+# torch warns about foreign pickles before it refuses them.
+pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")
+
 
 class Opener:
     """Runs code when it is unpickled."""
@@ -188,23 +191,23 @@ def test_the_bundled_model_takes_no_weights(tmp_path: Path, given_as: str) -> No
 
 
 def test_a_model_without_weights() -> None:
-    with pytest.raises(ModelError, match="has no weights.*local file or a pretrained tag"):
+    with pytest.raises(ModelError, match=r"has no weights.*local file or a pretrained tag"):
         load_clip(SMALL)
 
 
 def test_an_unknown_model(weights: Path) -> None:
-    with pytest.raises(ModelError, match="unknown model 'ViT-Z'.*flawline models list"):
+    with pytest.raises(ModelError, match=r"unknown model 'ViT-Z'.*flawline models list"):
         load_clip("ViT-Z", weights=weights)
 
 
 def test_an_unknown_tag() -> None:
-    with pytest.raises(ModelError, match="has no pretrained tag 'best'.*laion400m_e32"):
+    with pytest.raises(ModelError, match=r"has no pretrained tag 'best'.*laion400m_e32"):
         load_clip("ViT-B-16-plus-240", pretrained="best")
 
 
 @pytest.mark.parametrize("name", ["ViT-B-16-SigLIP", "coca_ViT-B-32", "roberta-ViT-B-32"])
 def test_a_model_that_is_no_plain_clip(weights: Path, name: str) -> None:
-    with pytest.raises(ModelError, match="is not a plain CLIP.*ViT-B-16-plus-240"):
+    with pytest.raises(ModelError, match=r"is not a plain CLIP.*ViT-B-16-plus-240"):
         load_clip(name, weights=weights)
 
 
@@ -222,7 +225,7 @@ def test_unknown_settings(settings: dict[str, str], complaint: str) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
 def test_a_gpu_that_is_not_there() -> None:
-    with pytest.raises(ModelError, match="cuda is not there.*model.device to cpu"):
+    with pytest.raises(ModelError, match=r"cuda is not there.*model.device to cpu"):
         WinClip.load(device="cuda")
 
 

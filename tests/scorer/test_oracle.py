@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ NORMAL = ("{} with clean thread",)
 ANOMALOUS = ("bent {}", "{} flipped upside down")
 SCALES = (2, 3)
 # Sentences of the ensemble that the real-size text tower reads: at full length all take minutes.
-REAL_TEMPLATES = slice(0, None, 6)
+REAL_TEMPLATES = slice(0, None, 11)
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Pair:
     memory: ReferenceMemory
     seen: list[oracle.Seen]
     references: list[oracle.Seen]
+    read: dict[str, tuple[oracle.Vector, oracle.Vector]] = field(default_factory=dict)
 
 
 def _pair(
@@ -52,6 +53,7 @@ def _pair(
     *,
     queries: int,
     references: int,
+    windows_at_once: int,
 ) -> Pair:
     """Both sides look at the same preprocessed pixels; the towers do not depend on the preset."""
     model = next(iter(models.values()))
@@ -64,7 +66,7 @@ def _pair(
         references,
         model.fingerprint,
     )
-    seen = oracle.see(clip.visual, pixels, SCALES)
+    seen = oracle.see(clip.visual, pixels, SCALES, windows_at_once=windows_at_once)
     return Pair(
         clip,
         tokenizer,
@@ -80,7 +82,7 @@ def _pair(
 def mini_pair(mini: WinClip, mini_anomalib: WinClip) -> Pair:
     loaded = load_clip("flawline-mini")
     models = {"paper": mini, "anomalib": mini_anomalib}
-    return _pair(models, loaded.clip, loaded.tokenizer, queries=2, references=2)
+    return _pair(models, loaded.clip, loaded.tokenizer, queries=2, references=2, windows_at_once=1)
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +101,8 @@ def real_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         patch.setattr(scorer.winclip, "PRESETS", thin)
         models = {name: WinClip.load(PAPER_MODEL, weights=path, preset=name) for name in PRESETS}
     clip = open_clip.create_model(PAPER_MODEL, pretrained=str(path)).eval()
-    yield _pair(models, clip, open_clip.get_tokenizer(PAPER_MODEL), queries=1, references=1)
+    tokenizer = open_clip.get_tokenizer(PAPER_MODEL)
+    yield _pair(models, clip, tokenizer, queries=1, references=1, windows_at_once=15)
     path.unlink()
 
 
@@ -136,7 +139,9 @@ def _texts(pair: Pair, preset: Preset) -> tuple[Tensor, tuple[oracle.Vector, ora
         normalise_prompts=preset.name == "paper",
     )
     name = "metal nut" if preset.name == "paper" else "metal_nut"
-    return text, oracle.read(pair.clip, pair.tokenizer, words, name)
+    if preset.name not in pair.read:
+        pair.read[preset.name] = oracle.read(pair.clip, pair.tokenizer, words, name)
+    return text, pair.read[preset.name]
 
 
 def _memory(pair: Pair, preset: Preset) -> ReferenceMemory:
@@ -199,17 +204,15 @@ def test_words_and_references(pair: Pair, preset: Preset) -> None:
 
 def test_a_reference_against_itself_scores_next_to_nothing(pair: Pair) -> None:
     """Rounding gives tiny values of both signs there; the clamp must hold them."""
+    own = [vectors.unsqueeze(0) for vectors in (pair.memory.patches, *pair.memory.windows)]
     model = pair.models["paper"]
-    features = Features(
-        torch.zeros(1, 1),
-        pair.memory.patches.unflatten(0, (pair.memory.num_references, -1))[:1],
-        tuple(
-            scale.unflatten(0, (pair.memory.num_references, -1))[:1]
-            for scale in pair.memory.windows
-        ),
-    )
+    per_reference = [
+        vectors.reshape(pair.memory.num_references, -1, vectors.shape[-1]) for vectors in own
+    ]
+    features = Features(torch.zeros(1, 1), per_reference[0], tuple(per_reference[1:]))
     result = model.score_features(features, memory=pair.memory)
-    assert 0 <= result.anomaly_score.item() < 1e-5
+    assert (result.anomaly_score >= 0).all()
+    assert (result.anomaly_score < 1e-5).all()
     assert torch.isfinite(result.anomaly_map).all()
 
 
@@ -221,4 +224,6 @@ def test_real_size_text_cut_to_the_longest_prompt_is_exact(real_pair: Pair) -> N
         full = torch.cat(
             [real_pair.clip.encode_text(real_pair.tokenizer([prompt])) for prompt in prompts]
         )
-    torch.testing.assert_close(cut, full, rtol=0, atol=1e-5)
+    for mine, theirs in zip(cut, full, strict=True):
+        difference = mine / mine.norm() - theirs / theirs.norm()
+        assert difference.abs().max() < MAX_ERROR

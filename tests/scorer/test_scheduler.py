@@ -1,4 +1,4 @@
-"""Waiting frames: each comes out exactly once, the most urgent first, and only if it has a chance."""
+"""Waiting frames: each comes out exactly once, the most urgent first, if it has a chance."""
 
 from __future__ import annotations
 

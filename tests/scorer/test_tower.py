@@ -141,5 +141,5 @@ def test_towers_of_another_make(vision: dict[str, Any], changes: dict[str, Any])
 )
 def test_towers_that_windows_cannot_be_cut_from_are_refused(vision: dict[str, Any]) -> None:
     clip = tiny_clip(vision)
-    with pytest.raises(ModelError, match="not a plain CLIP vision transformer.*ViT-B-16-plus-240"):
+    with pytest.raises(ModelError, match=r"not a plain CLIP vision transformer.*ViT-B-16-plus-240"):
         ImageTower(clip.visual, (2, 3))

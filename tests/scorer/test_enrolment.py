@@ -1,0 +1,99 @@
+"""Teaching a line with good parts, and the first threshold that comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+
+from contract.errors import ConfigError, ImageError
+from scorer import ReferenceMemory, WinClip
+from scorer.enrolment import enroll
+from scorer.lines import Lines
+from scorer.shelf import Shelf
+from scorer.threshold import leave_one_out_threshold
+from tests.fakes import FakeClock
+from tests.scorer.pictures import part, picture
+from tests.scorer.shelves import line
+
+
+@pytest.fixture(scope="module")
+def text(mini: WinClip) -> torch.Tensor:
+    return mini.text_prototypes("object")
+
+
+def test_a_taught_line_judges(mini: WinClip, tmp_path: Path) -> None:
+    shelf, clock = Shelf(tmp_path), FakeClock()
+    images = [part(1)]
+    described = enroll(mini, line(object_name="puck"), images, shelf, clock)
+    assert shelf.active("bottles") == described.version
+    assert described.fingerprint == mini.fingerprint
+    assert described.object_name == "puck"
+    assert described.num_references == 1
+    assert described.image_sha256 == (hashlib.sha256(images[0].tobytes()).hexdigest(),)
+    assert described.created_ns == clock.wall_ns()
+    assert described.regions == {"bottles-top": None}
+    state = Lines((line(object_name="puck"),), mini, shelf)["bottles"]
+    assert state.problem is None
+    assert state.thresholds is not None
+    assert state.thresholds.fail == described.fail_threshold
+
+
+@pytest.mark.parametrize("references", [1, 2])
+def test_the_threshold_lies_above_the_references(
+    mini: WinClip, text: torch.Tensor, references: int
+) -> None:
+    pixels = mini.preprocess([part(seed) for seed in range(references)])
+    memory = mini.enroll_pixels(pixels)
+    threshold = leave_one_out_threshold(mini, pixels, memory, text)
+    scores = mini.score_pixels(pixels, text=text, memory=memory).anomaly_score
+    assert float(scores.max()) <= threshold <= 1.0
+
+
+def test_references_at_any_resolution(mini: WinClip) -> None:
+    memory = mini.enroll([part(1, 300), part(2, 240)])
+    assert memory.num_references == 2
+    assert memory.patches.shape == (2 * 225, 192)
+    assert [scale.shape[0] for scale in memory.windows] == [2 * 196, 2 * 169]
+
+
+def test_an_unlike_picture_scores_higher_than_the_reference_itself(
+    mini: WinClip, memory: ReferenceMemory
+) -> None:
+    """No claim on quality: any weights tell a colour field from the one part they know."""
+    same, other = mini.score([part(1), picture(3)], memory=memory).anomaly_score.tolist()
+    assert same < 1e-5
+    assert other > 10 * same
+
+
+def test_no_reference(mini: WinClip, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no image given"):
+        enroll(mini, line(), [], Shelf(tmp_path), FakeClock())
+    assert Shelf(tmp_path).versions("bottles") == []
+
+
+def test_a_reference_of_another_kind(mini: WinClip, tmp_path: Path) -> None:
+    grey = cast("np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", np.zeros((240, 240), np.uint8))
+    with pytest.raises(ImageError, match=r"\(240, 240\)"):
+        enroll(mini, line(), [grey], Shelf(tmp_path), FakeClock())
+
+
+def test_an_inspection_size_that_the_model_does_not_take(mini: WinClip, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="inspection_px is 480"):
+        enroll(mini, line(inspection_px=480), [part(1)], Shelf(tmp_path), FakeClock())
+
+
+def test_an_account_without_a_name(
+    mini: WinClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers often run under a number that no file of accounts knows."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 1_234_567)
+    described = enroll(mini, line(), [part(1)], Shelf(tmp_path), FakeClock())
+    assert described.created_by == "1234567"
