@@ -18,7 +18,7 @@ from scorer.winclip import WinClip
 Contender = Callable[[Tensor], object]
 
 
-def one_window_at_a_time(tower: ImageTower, scales: tuple[int, ...]) -> Contender:
+def one_window_at_a_time(tower: ImageTower) -> Contender:
     """The tower as equation (2) is written: one pass of open_clip's transformer per window."""
     visual = tower.visual
 
@@ -26,8 +26,8 @@ def one_window_at_a_time(tower: ImageTower, scales: tuple[int, ...]) -> Contende
         with torch.inference_mode():
             tokens = visual._embeds(pixels)
             visual.transformer(tokens)
-            for number in range(1, 1 + len(scales)):
-                for window in tower.get_buffer(f"group{number}"):
+            for windows in tower.groups[1:]:
+                for window in windows:
                     visual.ln_post(visual.transformer(tokens[:, window]))[:, 0] @ visual.proj
 
     return run
@@ -56,9 +56,7 @@ def main() -> None:
         f"packed, {dtype}": model.features for dtype, model in models.items()
     }
     tower = models["float32"]._tower
-    contenders["one window at a time, float32"] = one_window_at_a_time(
-        tower, models["float32"].preset.scales
-    )
+    contenders["one window at a time, float32"] = one_window_at_a_time(tower)
     pixels = torch.rand(1, 3, *tower.image_px, generator=torch.Generator().manual_seed(0))
     medians = median_s(contenders, pixels, options.rounds)
     slowest = max(medians.values())

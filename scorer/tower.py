@@ -47,6 +47,22 @@ class Features(NamedTuple):
         )
 
 
+class Layout(NamedTuple):
+    """Where the tokens of N images stand in a packed batch: group by group, window by window.
+
+    Attributes:
+        shapes: per group, windows and tokens per window.
+        gather: (T,) of all tokens, their place among the N * (1 + P) tokens of the images.
+        queries: per group, tokens per window that the last block has to mix.
+        kept: (Q,) of these tokens, their place in the packed batch.
+    """
+
+    shapes: list[tuple[int, int]]
+    gather: Tensor
+    queries: list[int]
+    kept: Tensor
+
+
 class ImageTower(nn.Module):
     """The packed pass over an open_clip vision transformer.
 
@@ -67,22 +83,19 @@ class ImageTower(nn.Module):
         self.image_px: tuple[int, int] = tuple(visual.image_size)
         self.width = int(visual.class_embedding.shape[0])
         self.embed_dim = int(visual.proj.shape[1])
-        self.groups = 1 + len(scales)
-        everything = torch.arange(self.grid[0] * self.grid[1]).unsqueeze(0)
-        for number, patches in enumerate(
-            [everything, *(window_patches(self.grid, scale) for scale in scales)]
-        ):
-            tokens = torch.cat([torch.zeros(len(patches), 1, dtype=torch.int64), patches + 1], 1)
-            self.register_buffer(f"group{number}", tokens, persistent=False)
+        self.groups = [
+            torch.cat([torch.zeros(len(patches), 1, dtype=torch.int64), patches + 1], dim=1)
+            for patches in (
+                torch.arange(self.grid[0] * self.grid[1]).unsqueeze(0),
+                *(window_patches(self.grid, scale) for scale in scales),
+            )
+        ]
+        self._layouts: dict[int, Layout] = {}
 
     @property
     def tokens_per_image(self) -> int:
         """Tokens that one image costs: image, and windows of every scale."""
-        return sum(self._tokens(number).numel() for number in range(self.groups))
-
-    def _tokens(self, number: int) -> Tensor:
-        tokens: Tensor = self.get_buffer(f"group{number}")
-        return tokens
+        return sum(group.numel() for group in self.groups)
 
     def forward(self, pixels: Tensor) -> Features:
         """Features of preprocessed images.
@@ -104,72 +117,91 @@ class ImageTower(nn.Module):
 
     def _forward(self, pixels: Tensor) -> Features:
         visual = self.visual
-        num_images = pixels.shape[0]
-        tokens = visual._embeds(pixels)
+        layout = self._layout(pixels.shape[0], pixels.device)
         blocks = list(visual.transformer.resblocks)
-        shapes = [(num_images * len(group), group.shape[1]) for group in self._all_groups()]
+        tokens = visual._embeds(pixels).flatten(0, 1)
 
-        first = blocks[0]
-        qkv = _gather(_query_key_value(first, first.ln_1(tokens)), self._all_groups())
-        x = _gather(tokens, self._all_groups())
+        qkv = _query_key_value(blocks[0], blocks[0].ln_1(tokens)).index_select(0, layout.gather)
+        x = tokens.index_select(0, layout.gather)
+        every = [length for _, length in layout.shapes]
         for block, following in pairwise(blocks):
-            x = _mix(block, x, _attend(block, qkv, shapes))
+            x = _mix(block, x, _attend(block, qkv, layout.shapes, every))
             qkv = _query_key_value(following, following.ln_1(x))
+        attended = _attend(blocks[-1], qkv, layout.shapes, layout.queries)
+        x = visual.ln_post(_mix(blocks[-1], x.index_select(0, layout.kept), attended))
+        return self._features(x, pixels.shape[0], layout)
 
-        keep = [shapes[0][1]] + [1] * (len(shapes) - 1)
-        mixed = _attend(blocks[-1], qkv, shapes, keep=keep)
-        kept = [
-            part.reshape(*shape, -1)[:, :queries].flatten(0, 1)
-            for part, shape, queries in zip(_split(x, shapes), shapes, keep, strict=True)
+    def _features(self, x: Tensor, num_images: int, layout: Layout) -> Features:
+        counts = [
+            rows * queries for (rows, _), queries in zip(layout.shapes, layout.queries, strict=True)
         ]
-        x = visual.ln_post(_mix(blocks[-1], torch.cat(kept), mixed))
-
-        counts = [rows * queries for (rows, _), queries in zip(shapes, keep, strict=True)]
         whole, *windows = torch.split(x, counts)
-        whole = whole.reshape(num_images, keep[0], -1)
+        whole = whole.reshape(num_images, layout.queries[0], -1)
+        proj = self.visual.proj
         return Features(
-            F.normalize(whole[:, 0] @ visual.proj, dim=-1),
+            F.normalize(whole[:, 0] @ proj, dim=-1),
             F.normalize(whole[:, 1:], dim=-1),
             tuple(
-                F.normalize((part @ visual.proj).reshape(num_images, -1, self.embed_dim), dim=-1)
+                F.normalize((part @ proj).reshape(num_images, -1, self.embed_dim), dim=-1)
                 for part in windows
             ),
         )
 
-    def _all_groups(self) -> list[Tensor]:
-        return [self._tokens(number) for number in range(self.groups)]
+    def _layout(self, num_images: int, device: torch.device) -> Layout:
+        """The layout of `num_images`, made once; `MAX_TOKENS` bounds how many there are."""
+        if num_images not in self._layouts:
+            num_tokens = 1 + self.grid[0] * self.grid[1]
+            first = num_tokens * torch.arange(num_images)[:, None]
+            shapes = [(num_images * len(group), group.shape[1]) for group in self.groups]
+            queries = [shapes[0][1]] + [1] * (len(shapes) - 1)
+            places, start = [], 0
+            for (rows, length), wanted in zip(shapes, queries, strict=True):
+                window = start + length * torch.arange(rows)[:, None]
+                places.append((window + torch.arange(wanted)).flatten())
+                start += rows * length
+            self._layouts[num_images] = Layout(
+                shapes,
+                torch.cat([(first + group.flatten()).flatten() for group in self.groups]).to(
+                    device
+                ),
+                queries,
+                torch.cat(places).to(device),
+            )
+        return self._layouts[num_images]
 
 
 def _query_key_value(block: Any, x: Tensor) -> Tensor:
     return F.linear(x, block.attn.in_proj_weight, block.attn.in_proj_bias)
 
 
-def _gather(tokens: Tensor, groups: list[Tensor]) -> Tensor:
-    """(N, 1 + P, C) to packed (T, C): the tokens of each group's windows, group by group."""
-    width = tokens.shape[-1]
-    return torch.cat([tokens[:, group.flatten()].reshape(-1, width) for group in groups])
+def _attend(block: Any, qkv: Tensor, shapes: list[tuple[int, int]], queries: list[int]) -> Tensor:
+    """Multi-head attention within each window.
 
+    Args:
+        qkv: (T, 3 * width) packed.
+        queries: per group, how many tokens of each window ask, counted from its first.
 
-def _split(packed: Tensor, shapes: list[tuple[int, int]]) -> tuple[Tensor, ...]:
-    return torch.split(packed, [rows * length for rows, length in shapes])
-
-
-def _attend(
-    block: Any, qkv: Tensor, shapes: list[tuple[int, int]], *, keep: list[int] | None = None
-) -> Tensor:
-    """Multi-head attention within each window; packed (T, C), or the first `keep` of each."""
+    Returns:
+        (Q, width) packed: the tokens that asked.
+    """
     heads = block.attn.num_heads
     width = qkv.shape[-1] // 3
-    mixed = []
-    for number, (part, (rows, length)) in enumerate(zip(_split(qkv, shapes), shapes, strict=True)):
+    counts = [rows * asking for (rows, _), asking in zip(shapes, queries, strict=True)]
+    mixed = qkv.new_empty(sum(counts), width)
+    groups = zip(
+        torch.split(qkv, [rows * length for rows, length in shapes]),
+        torch.split(mixed, counts),
+        shapes,
+        queries,
+        strict=True,
+    )
+    for part, out, (rows, length), asking in groups:
         query, key, value = part.reshape(rows, length, 3, heads, width // heads).permute(
             2, 0, 3, 1, 4
         )
-        if keep is not None:
-            query = query[:, :, : keep[number]]
-        out = F.scaled_dot_product_attention(query, key, value)
-        mixed.append(out.transpose(1, 2).reshape(-1, width))
-    return torch.cat(mixed)
+        attended = F.scaled_dot_product_attention(query[:, :, :asking], key, value)
+        out.view(rows, asking, heads, width // heads).copy_(attended.transpose(1, 2))
+    return mixed
 
 
 def _mix(block: Any, x: Tensor, attended: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import cast
@@ -13,10 +14,10 @@ import torch
 
 from contract.errors import ConfigError, ImageError
 from scorer import ReferenceMemory, WinClip
-from scorer.enrolment import enroll
+from scorer.enrolment import MIN_NORMAL, enroll
 from scorer.lines import Lines
 from scorer.shelf import Shelf
-from scorer.threshold import leave_one_out_threshold
+from scorer.threshold import HELD_OUT, LEAVE_ONE_OUT, leave_one_out_threshold
 from tests.fakes import FakeClock
 from tests.scorer.pictures import part, picture
 from tests.scorer.shelves import line
@@ -38,6 +39,7 @@ def test_a_taught_line_judges(mini: WinClip, tmp_path: Path) -> None:
     assert described.image_sha256 == (hashlib.sha256(images[0].tobytes()).hexdigest(),)
     assert described.created_ns == clock.wall_ns()
     assert described.regions == {"bottles-top": None}
+    assert described.threshold_method == LEAVE_ONE_OUT
     state = Lines((line(object_name="puck"),), mini, shelf)["bottles"]
     assert state.problem is None
     assert state.thresholds is not None
@@ -53,6 +55,26 @@ def test_the_threshold_lies_above_the_references(
     threshold = leave_one_out_threshold(mini, pixels, memory, text)
     scores = mini.score_pixels(pixels, text=text, memory=memory).anomaly_score
     assert float(scores.max()) <= threshold <= 1.0
+
+
+def test_more_good_parts_set_the_threshold(mini: WinClip, tmp_path: Path) -> None:
+    """By hand from their scores; the memory holds the reference alone."""
+    normal = [part(seed) for seed in range(10, 10 + MIN_NORMAL)]
+    described = enroll(mini, line(), [part(1)], Shelf(tmp_path), FakeClock(), normal=normal)
+    memory, _ = Shelf(tmp_path).load("bottles", described.version)
+    scores = mini.score(normal, text=mini.text_prototypes("object"), memory=memory)
+    values = scores.anomaly_score.tolist()
+    mean = sum(values) / len(values)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    assert described.fail_threshold == pytest.approx(max(mean + 3 * deviation, *values), abs=1e-5)
+    assert described.threshold_method == HELD_OUT
+    assert described.num_references == memory.num_references == 1
+
+
+def test_too_few_good_parts_set_no_threshold(mini: WinClip, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"1 normal picture.*at least 8, or none"):
+        enroll(mini, line(), [part(1)], Shelf(tmp_path), FakeClock(), normal=[part(2)])
+    assert Shelf(tmp_path).versions("bottles") == []
 
 
 def test_references_at_any_resolution(mini: WinClip) -> None:
