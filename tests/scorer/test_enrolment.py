@@ -46,11 +46,8 @@ def test_a_taught_line_judges(mini: WinClip, tmp_path: Path) -> None:
     assert state.thresholds.fail == described.fail_threshold
 
 
-@pytest.mark.parametrize("references", [1, 2])
-def test_the_threshold_lies_above_the_references(
-    mini: WinClip, text: torch.Tensor, references: int
-) -> None:
-    pixels = mini.preprocess([part(seed) for seed in range(references)])
+def test_the_threshold_lies_above_the_references(mini: WinClip, text: torch.Tensor) -> None:
+    pixels = mini.preprocess([part(seed) for seed in range(2)])
     memory = mini.enroll_pixels(pixels)
     threshold = leave_one_out_threshold(mini, pixels, memory, text)
     scores = mini.score_pixels(pixels, text=text, memory=memory).anomaly_score

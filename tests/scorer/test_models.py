@@ -13,7 +13,7 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -175,6 +175,7 @@ def test_a_checkpoint_of_something_else(tmp_path: Path, content: object) -> None
     refusal(path)
 
 
+@settings(max_examples=25)
 @given(st.binary(max_size=40))
 def test_noise_is_a_model_error(tmp_path_factory: pytest.TempPathFactory, noise: bytes) -> None:
     for suffix in (".pt", ".safetensors"):
