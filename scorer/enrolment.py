@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from contract.clock import Clock
 from contract.config import Line
-from contract.errors import ConfigError
+from contract.errors import ConfigError, ModelError
 from scorer.pixels import Picture
 from scorer.shelf import Manifest, Shelf, new_version
 from scorer.threshold import (
@@ -45,6 +46,7 @@ def enroll(
         ImageError: no image, another dtype or shape.
         StorageError: the memory cannot be written; the active one stays.
         ConfigError: the line's inspection size is not the model's, or too few normal pictures.
+        ModelError: the model gives no numbers.
     """
     require_size(model, line)
     if 0 < len(normal) < MIN_NORMAL:
@@ -62,6 +64,8 @@ def enroll(
     else:
         method = LEAVE_ONE_OUT
         threshold = leave_one_out_threshold(model, pixels, memory, text)
+    if not math.isfinite(threshold):
+        raise ModelError("the references get scores that are not numbers", "verify the weights")
     now_ns = clock.wall_ns()
     manifest = Manifest(
         version=new_version(now_ns, hashes),
@@ -78,6 +82,7 @@ def enroll(
         image_sha256=hashes,
         created_ns=now_ns,
         created_by=_user(),
+        language_weight=model.language_weight,
         fail_threshold=threshold,
         threshold_method=method,
     )

@@ -92,7 +92,7 @@ class Lines(Mapping[str, LineState]):
         """
         memory, manifest = self._shelf.load(name, version)
         memory.require(self._model.fingerprint)
-        manifest.require(self._states[name].line)
+        manifest.require(self._states[name].line, language_weight=self._model.language_weight)
         if manifest.num_references < 1:
             raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
         return memory, manifest

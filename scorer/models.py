@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import pickle
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from contract.errors import ModelError
+from scorer.files import sha256_of
 from scorer.text import Tokenizer
 
 MINI: Final = "flawline-mini"
@@ -114,14 +114,13 @@ def pretrained_models() -> list[tuple[str, str]]:
 
 
 def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file.
+    """Hex SHA-256 of a weights file.
 
     Raises:
         ModelError: it cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise ModelError(
             f"cannot read weights {path}: {error.strerror}", "set model.weights to a file"

@@ -134,7 +134,9 @@ class Service:
 
     def _read_frames(self) -> None:
         """Take what fits; the rest waits in ZeroMQ, then in ingest, where the newest wins."""
-        while self._scheduler.has_room and self._has_room():
+        for _ in range(self._config.scorer.max_pending_frames):
+            if not self._scheduler.has_room or not self._has_room():
+                return
             try:
                 parts = self._frames.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:

@@ -15,13 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from contract.config import Line, Region, Score
 from contract.errors import MemoryMismatch, StorageError
+from scorer.files import sha256_of
 from scorer.memory import Fingerprint, ReferenceMemory
 
 
@@ -45,15 +46,17 @@ class Manifest(BaseModel):
     image_sha256: tuple[str, ...]
     created_ns: int
     created_by: str
+    language_weight: Score
     fail_threshold: Score
     threshold_method: str
+    memory_sha256: str = ""
 
     @property
     def fingerprint(self) -> Fingerprint:
         return Fingerprint(self.model, self.weights_sha256, self.preset)
 
-    def require(self, line: Line) -> None:
-        """Refuse a line whose inspected crop is not the enrolled one.
+    def require(self, line: Line, *, language_weight: float) -> None:
+        """Refuse a line whose inspected crop, or kind of score, is not the enrolled one.
 
         Raises:
             MemoryMismatch: naming what differs.
@@ -62,6 +65,12 @@ class Manifest(BaseModel):
             raise MemoryMismatch(
                 f"line {line.name}: the reference memory {self.version} was made at "
                 f"{self.inspection_px} px, the line inspects at {line.inspection_px} px",
+                "enroll the line again",
+            )
+        if self.language_weight != language_weight:
+            raise MemoryMismatch(
+                f"line {line.name}: the reference memory {self.version} has its threshold for "
+                f"language_weight {self.language_weight:g}, now it is {language_weight:g}",
                 "enroll the line again",
             )
         for camera in line.cameras:
@@ -101,7 +110,10 @@ class Shelf:
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
             try:
                 save_file({key: value.cpu() for key, value in tensors.items()}, draft / _TENSORS)
-                (draft / _MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")
+                described = manifest.model_copy(
+                    update={"memory_sha256": sha256_of(draft / _TENSORS)}
+                )
+                (draft / _MANIFEST).write_text(described.model_dump_json(indent=1), "utf-8")
                 draft.rename(home / manifest.version)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -156,12 +168,14 @@ class Shelf:
         home = self._directory / line / version
         try:
             manifest = Manifest.model_validate_json((home / _MANIFEST).read_text("utf-8"))
+            if sha256_of(home / _TENSORS) != manifest.memory_sha256:
+                raise ValueError("its SHA-256 is not the manifest's")
             tensors: dict[str, Tensor] = load_file(home / _TENSORS)
             windows = tuple(tensors[f"windows.{number}"] for number in range(len(tensors) - 1))
             memory = ReferenceMemory(
                 tensors["patches"], windows, manifest.num_references, manifest.fingerprint
             )
-        except (OSError, ValidationError, SafetensorError, KeyError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, SafetensorError, KeyError) as error:
             raise StorageError(
                 f"reference memory {home} is missing or damaged ({type(error).__name__})",
                 "enroll the line again",

@@ -35,6 +35,7 @@ def manifest(memory: ReferenceMemory, **changes: Any) -> Manifest:
         "image_sha256": ("0" * 64,),
         "created_ns": 1_790_000_000_000_000_000,
         "created_by": "inspector",
+        "language_weight": 0.5,
         "fail_threshold": 0.25,
         "threshold_method": "by hand",
     }

@@ -15,9 +15,9 @@ from contract.codec import Frame, Verdict, decode, encode, encode_frame
 from contract.config_file import load_config
 from contract.errors import FlawlineError
 from contract.messages import Outcome, ProcessState, ReplyMessage, StreamKey
-from scorer import WinClip
 from scorer.enrolment import enroll
 from scorer.shelf import Shelf
+from scorer.winclip import load_model
 from tests.fakes import FakeClock
 from tests.scorer.frames import frame
 from tests.scorer.pictures import part, picture
@@ -28,13 +28,14 @@ GOOD, OTHER = part(1), picture(3)
 
 
 @pytest.fixture(scope="module")
-def config_path(mini: WinClip) -> Iterator[Path]:
+def config_path() -> Iterator[Path]:
     """A station whose line `bottles` was taught with one good part; `cans` knows none."""
     with tempfile.TemporaryDirectory(prefix="fl-", dir="/tmp") as home:
         path = write_config(Path(home))
         config = load_config(path)
         shelf = Shelf(config.memory_directory)
-        enroll(mini, config.line("bottles"), [GOOD], shelf, FakeClock())
+        model = load_model(config.scorer.model)
+        enroll(model, config.line("bottles"), [GOOD], shelf, FakeClock())
         yield path
 
 

@@ -14,6 +14,7 @@ from scorer.memory import Fingerprint, ReferenceMemory
 from scorer.shelf import Manifest, Shelf, new_version
 from tests.scorer.shelves import LATER, VERSION, line, manifest
 
+WEIGHT = 0.5
 REGION = {"x_px": 1, "y_px": 2, "width_px": 30, "height_px": 40}
 
 
@@ -37,7 +38,7 @@ def shelf(tmp_path: Path) -> Shelf:
 def test_round_trip(shelf: Shelf, small: ReferenceMemory) -> None:
     shelf.save(small, manifest(small))
     loaded, described = shelf.load("bottles", VERSION)
-    assert described == manifest(small)
+    assert described.model_copy(update={"memory_sha256": ""}) == manifest(small)
     assert loaded.fingerprint == small.fingerprint
     assert loaded.num_references == 2
     assert torch.equal(loaded.patches, small.patches)
@@ -160,7 +161,7 @@ def test_a_threshold_is_a_score(small: ReferenceMemory, threshold: float) -> Non
 def test_another_inspection_size_is_refused(small: ReferenceMemory) -> None:
     described = manifest(small, inspection_px=480)
     with pytest.raises(MemoryMismatch, match="made at 480 px, the line inspects at 240 px"):
-        described.require(line())
+        described.require(line(), language_weight=WEIGHT)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_another_region_is_refused(
     described = manifest(small, regions={"bottles-top": enrolled})
     camera = {"name": "bottles-top", "source": "rtsp://10.0.0.7/live", "region": now}
     with pytest.raises(MemoryMismatch, match=said):
-        described.require(line(cameras=[camera]))
+        described.require(line(cameras=[camera]), language_weight=WEIGHT)
 
 
 def test_the_same_region_is_accepted_and_so_is_a_new_camera(small: ReferenceMemory) -> None:
@@ -186,7 +187,23 @@ def test_the_same_region_is_accepted_and_so_is_a_new_camera(small: ReferenceMemo
         {"name": "bottles-top", "source": "rtsp://10.0.0.7/live", "region": REGION},
         {"name": "bottles-side", "source": "rtsp://10.0.0.8/live"},
     ]
-    described.require(line(cameras=cameras))
+    described.require(line(cameras=cameras), language_weight=WEIGHT)
+
+
+def test_a_threshold_of_another_kind_of_score_is_refused(small: ReferenceMemory) -> None:
+    with pytest.raises(MemoryMismatch, match=r"language_weight 0\.5, now it is 0:"):
+        manifest(small).require(line(), language_weight=0.0)
+
+
+def test_a_memory_that_changed_on_disk_is_refused(tmp_path: Path, small: ReferenceMemory) -> None:
+    shelf, described = Shelf(tmp_path), manifest(small)
+    shelf.save(small, described)
+    path = tmp_path / described.line / described.version / "memory.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"missing or damaged .*enroll the line again"):
+        shelf.load(described.line, described.version)
 
 
 @pytest.mark.parametrize("field", Fingerprint._fields)
