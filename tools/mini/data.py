@@ -65,7 +65,7 @@ def draw_kinds(rng: Rng, count: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=POOL)
-    parser.add_argument("--groups", type=int, default=1800, help="1.5 MB each")
+    parser.add_argument("--groups", type=int, default=2200, help="1.5 MB each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
