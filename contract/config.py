@@ -5,76 +5,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
-from contract.messages import Name, Reason
-
-
-def _resolve(path: Path, info: ValidationInfo) -> Path:
-    """Relative paths count from the folder of the configuration file, not from the caller's."""
-    base = (info.context or {}).get("base")
-    path = path.expanduser()
-    return path if base is None or path.is_absolute() else Path(base) / path
-
-
-def _resolve_source(source: str, info: ValidationInfo) -> str:
-    return source if "://" in source else str(_resolve(Path(source), info))
-
-
-def _names_a_user(url: str) -> bool:
-    """Whether `url` holds credentials; a `/`, `?` or `#` in them moves the `@` behind the host."""
-    parts = urlsplit(url)
-    try:
-        _ = parts.port
-    except ValueError:
-        return "@" in url
-    return "@" in parts.netloc
-
-
-def _no_credentials(url: str) -> str:
-    if "://" in url and _names_a_user(url):
-        raise ValueError(
-            "credentials do not belong in the configuration file: "
-            "use credentials.username and credentials.password_env or password_file"
-        )
-    return url
-
-
-def _http_url(url: str) -> str:
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ValueError("must be an http:// or https:// URL with a host")
-    return url
-
-
-def _endpoint(url: str, info: ValidationInfo) -> str:
-    if url.startswith("ipc://") and len(url) > len("ipc://"):
-        return f"ipc://{_resolve(Path(url.removeprefix('ipc://')), info)}"
-    if not re.fullmatch(r"tcp://[^:/\s]+:[0-9]{1,5}", url):
-        raise ValueError("must be tcp://HOST:PORT or ipc://PATH")
-    if not 1 <= int(url.rsplit(":", 1)[1]) <= 65535:
-        raise ValueError("the port must be from 1 to 65535")
-    return url
-
-
-ResolvedPath = Annotated[Path, AfterValidator(_resolve)]
-SourceUrl = Annotated[
-    str, Field(min_length=1), AfterValidator(_no_credentials), AfterValidator(_resolve_source)
-]
-HttpUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_no_credentials)]
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Score = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: immutable, and a misspelt key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from contract.messages import Name
+from contract.section import Endpoint, HttpUrl, Port, ResolvedPath, Score, Section, SourceUrl
 
 
 class Region(Section):
@@ -151,7 +88,9 @@ class Line(Section):
     inspection_px: int = Field(
         240, ge=16, le=4096, description="side of the square crop that is scored, in pixels"
     )
-    cameras: tuple[Camera, ...] = Field(min_length=1, description="the line's cameras")
+    cameras: tuple[Camera, ...] = Field(
+        min_length=1, description="cameras that see the same view: they share one memory"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -277,7 +216,7 @@ class Sinks(Section):
         "their outcomes, or after its stream fell silent",
     )
     event_max_age_days: float = Field(365.0, gt=0, le=36500, description="older events go")
-    queue_size: int = Field(1024, ge=8, le=1_000_000, description="verdicts waiting per sink")
+    queue_size: int = Field(1024, ge=8, le=1_000_000, description="verdicts waiting to be stored")
     evidence: Evidence = Field(
         default_factory=lambda: Evidence.model_validate({}), description="pictures of verdicts"
     )
@@ -390,6 +329,3 @@ def _unique(kind: str, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{kind} {twice[0]} is named twice")
-
-
-__all__ = ["Camera", "Config", "Line", "Modbus", "Model", "Network", "Reason", "Region", "Webhook"]

@@ -241,6 +241,9 @@ class ReplyMessage(Message):
     type: Literal["reply"] = "reply"
     ok: bool
     text: str = Field("", max_length=4096)
+    enrolment: Literal["idle", "collecting", "teaching", "done", "failed"] | None = Field(
+        None, description="how far the newest enrolment from a camera is"
+    )
     memories: dict[str, str] = Field(
         default_factory=dict, description="active reference memory version of each line"
     )

@@ -82,7 +82,7 @@ def enroll_from_camera(
         while time.monotonic() < deadline_s:
             reply = ask(config, RequestMessage(command="status"))
             status.update(reply.text)
-            if "failed" in reply.text:
+            if reply.enrolment == "failed":
                 raise FlawlineError(reply.text)
             if reply.memories.get(line, "") != before:
                 typer.echo(f"line {line}: reference memory {reply.memories[line]} is active")
@@ -111,6 +111,11 @@ def _read(directory: Path, line: Line, *, whole_picture: bool) -> list[npt.NDArr
 
 def _crop(image: npt.NDArray[np.uint8], line: Line) -> npt.NDArray[np.uint8]:
     region = line.cameras[0].region
+    if any(camera.region != region for camera in line.cameras):
+        raise ConfigError(
+            f"the cameras of line {line.name} look at different regions",
+            "give crops, without --whole-picture",
+        )
     if region is None:
         return image
     right, bottom = region.x_px + region.width_px, region.y_px + region.height_px

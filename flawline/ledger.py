@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def print_ledger(config_path: Path, *, store_url: str | None, as_json: bool) -> int:
-    """Print all books, recounted from their rows; 0 if each balances and agrees, else 1.
+    """Print all books, recounted from their rows; 0 if they are sound, else 1.
+
+    A book is sound if its rows say what it says and, once its stream has ended, every admitted
+    frame has its outcome. Until then frames may be in flight.
 
     Raises:
         StorageError: there is no store.
@@ -29,7 +32,8 @@ def print_ledger(config_path: Path, *, store_url: str | None, as_json: bool) -> 
     url = store_url or load_config(config_path).store_url
     with Store.open_existing(url) as store:
         audits = list(store.audit())
-    sound = all(audit.agrees and audit.book.balanced for audit in audits)
+    sound = all(a.agrees and (a.book.balanced or not a.book.ended) for a in audits)
+    in_flight = sum(audit.book.open_frames for audit in audits)
     if as_json:
         typer.echo(json.dumps([_as_dict(audit) for audit in audits], indent=2))
     else:
@@ -40,7 +44,8 @@ def print_ledger(config_path: Path, *, store_url: str | None, as_json: bool) -> 
                 console.print(f"{audit.book.key}: {frames} UNSCORED because {reason}")
             if not audit.agrees:
                 console.print(f"{audit.book.key}: the rows do not add up to the book", style="red")
-        console.print(f"ledger balanced: {'yes' if sound else 'no'}")
+        waiting = f" ({in_flight} in flight)" if sound and in_flight else ""
+        console.print(f"ledger balanced: {'yes' if sound else 'no'}{waiting}")
     return 0 if sound else 1
 
 
@@ -48,7 +53,7 @@ def _table(audits: list[Audit]) -> Table:
     table = Table(title="ledger: admitted = sum of outcomes")
     for heading in ("line", "camera", "started (UTC)", "state"):
         table.add_column(heading)
-    for heading in ("decoded", "admitted", *Outcome, "open"):
+    for heading in ("decoded", "admitted", *Outcome, "in flight"):
         table.add_column(str(heading), justify="right")
     for audit in audits:
         book = audit.book

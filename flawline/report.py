@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sinks.event import Event
 
 MAX_PICTURES = 36
+MAX_ROWS = 2000
 COLOURS: Final = {
     Outcome.PASS: "#2a9d5c",
     Outcome.FAIL: "#d1343a",
@@ -60,7 +61,8 @@ def write_report(
         parts=parts,
         plot=plot_scores(events, truth),
         pictures=_pictures(events, truth, evidence_directory),
-        events=[(_row(event, truth)) for event in events],
+        events=[_row(event, truth) for event in events[-MAX_ROWS:]],
+        num_events=len(events),
     )
     try:
         path.write_text(html, "utf-8")
@@ -75,6 +77,7 @@ def plot_scores(events: Sequence[Event], truth: Truth) -> str:
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     axes = figure.add_subplot()
+    events = events[-MAX_ROWS:]
     start_ns = min((event.captured_ns for event in events), default=0)
     _shade_defects(axes, events, truth, start_ns)
     for outcome in Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ def score_images(paths: list[Path], options: ScoreOptions, *, as_json: bool) -> 
         ModelError: the model cannot be loaded.
     """
     pictures = [path for given in paths for path in _expand(given)]
+    if options.heatmaps is not None:
+        _make_folder(options.heatmaps)
     err = Console(stderr=True)
     with err.status(f"loading {options.model.name}"):
         from scorer.winclip import load_model
@@ -81,6 +84,7 @@ def _expand(path: Path) -> list[Path]:
 def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
     """A function from a picture's path to its result."""
     from scorer.threshold import leave_one_out_threshold
+    from scorer.verdicts import Thresholds, decide
 
     text = model.text_prototypes(options.object_name)
     memory = threshold = None
@@ -94,24 +98,31 @@ def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
         image = read_image(path)
         result = model.score([image], text=text, memory=memory)
         score = float(result.anomaly_score[0])
-        outcome = None if threshold is None else "FAIL" if score >= threshold else "PASS"
+        if not math.isfinite(score):
+            raise ImageError(f"{path} gets a score that is not a number", "verify the weights")
+        verdict = None
+        if threshold is not None:
+            decision = decide(score, Thresholds(threshold), now_ns=0, deadline_ns=None)
+            verdict = decision.outcome.value
         if options.heatmaps is not None:
-            _write_heatmap(options.heatmaps, path, image, result.anomaly_map[0].numpy(), score)
-        return {
-            "anomaly_score": score,
-            "provisional_threshold": threshold,
-            "verdict": outcome,
-        }
+            target = options.heatmaps / f"{path.parent.name}-{path.name}-heatmap.jpg"
+            _write_heatmap(target, path, image, result.anomaly_map[0].cpu().numpy(), score)
+        return {"anomaly_score": score, "provisional_threshold": threshold, "verdict": verdict}
 
     return judge
 
 
-def _write_heatmap(directory: Path, path: Path, image: Any, anomaly_map: Any, score: float) -> None:
-    from sinks.heatmap import side_by_side
-
-    target = directory / f"{path.parent.name}-{path.stem}-heatmap.jpg"
+def _make_folder(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot write {directory}: {error.strerror}") from None
+
+
+def _write_heatmap(target: Path, path: Path, image: Any, anomaly_map: Any, score: float) -> None:
+    from sinks.heatmap import side_by_side
+
+    try:
         side_by_side(image, anomaly_map, caption=f"{path.name}  score {score:.4f}").save(target)
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error.strerror}") from None

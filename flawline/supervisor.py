@@ -69,6 +69,7 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     ready_fd: int | None = None
     ready: bool = False
+    was_ready: bool = False
     exit_code: int | None = None
     start_due_s: float | None = field(default=0.0)
 
@@ -231,12 +232,12 @@ class Supervisor:
             child.exit_code = EXIT_OK
         elif code == EXIT_PERMANENT:
             child.exit_code = EXIT_PERMANENT
-            if child.spec.stage is not Stage.INGEST and child.ready:
+            if child.spec.stage is not Stage.INGEST and child.was_ready:
                 raise FlawlineError(
                     f"{child.spec.name} ended and cannot work without a person",
                     self._where_to_look(child),
                 )
-        elif child.ready or child.spec.stage is Stage.INGEST:
+        elif child.was_ready or child.spec.stage is Stage.INGEST:
             delay_s = child.policy.ended(self._clock.monotonic_s())
             child.start_due_s = self._clock.monotonic_s() + delay_s
             log.warning(
@@ -249,9 +250,10 @@ class Supervisor:
         if child.ready_fd is None:
             return
         try:
-            child.ready = child.ready or bool(os.read(child.ready_fd, 16))
+            child.ready = bool(os.read(child.ready_fd, 16))
         except BlockingIOError:
             return
+        child.was_ready = child.was_ready or child.ready
         os.close(child.ready_fd)
         child.ready_fd = None
 

@@ -44,10 +44,6 @@ class Truth(BaseModel):
         """The truth in a JSON file."""
         return cls.model_validate_json(path.read_text("utf-8"))
 
-    @property
-    def duration_s(self) -> float:
-        return self.num_frames / self.fps
-
     def shows_defect(self, frame: int, *, but: int | None = None) -> bool:
         """Whether any defect is visible in `frame`, other than that of part `but`."""
         return any(
@@ -100,9 +96,9 @@ def place_in_clip(event: JudgedFrame, truth: Truth) -> tuple[int, int] | None:
 def judge_parts(events: Iterable[JudgedFrame], truth: Truth) -> list[PartResult]:
     """Every part that passed, against its truth.
 
-    A part is judged by the frames in which all of it is in view. It is rejected if one of them is
-    FAIL; for a good part, frames that also show a neighbour's defect do not count. A part without
-    a scored frame is uninspected: the gate rejects it, but nothing was found out about it.
+    A part is judged by the frames in which all of it is in view and no neighbour's defect. It is
+    rejected if one of them is FAIL or REVIEW. A part without a scored frame is uninspected: the
+    gate rejects it, but nothing was found out about it.
     """
     seen: dict[int, dict[int, JudgedFrame]] = defaultdict(dict)
     for event in events:

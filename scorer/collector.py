@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -20,12 +20,16 @@ from scorer.pixels import Picture
 from scorer.shelf import Manifest, Shelf
 from scorer.winclip import WinClip
 
+PATIENCE_S = 120.0
+EnrolmentState = Literal["idle", "collecting", "teaching", "done", "failed"]
+
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Order:
     request: RequestMessage
+    until_s: float
     pictures: list[Picture] = field(default_factory=list)
     newest_ns: int = 0
 
@@ -44,6 +48,7 @@ class Collector:
         self._clock = clock
         self._order: _Order | None = None
         self._last = "nothing enrolled yet"
+        self._ended: EnrolmentState = "idle"
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="enrol")
         self._teaching: Future[Manifest] | None = None
 
@@ -75,8 +80,16 @@ class Collector:
             raise ConfigError(
                 f"line {line.name} has no camera {request.camera}", f"it has {', '.join(cameras)}"
             )
-        self._order = _Order(request)
+        patience_s = PATIENCE_S + request.count * request.interval_s
+        self._order = _Order(request, self._clock.monotonic_s() + patience_s)
         return self.progress()
+
+    @property
+    def state(self) -> EnrolmentState:
+        """How far the newest enrolment is."""
+        if self._order is None:
+            return self._ended
+        return "collecting" if self._teaching is None else "teaching"
 
     def see(self, frame: Frame) -> None:
         """Look at a frame that passes; keeps a copy if it is wanted."""
@@ -98,22 +111,30 @@ class Collector:
     def tend(self) -> None:
         """Teach the line once the frames are there, and note how it ended."""
         order = self._order
-        if order is None or len(order.pictures) < (order.request.count or 0):
+        if order is None:
             return
         line = self._lines[order.request.line or ""].line
-        if self._teaching is None:
+        if len(order.pictures) < (order.request.count or 0):
+            if self._clock.monotonic_s() > order.until_s:
+                self._end(
+                    "failed", f"line {line.name}: enrolment failed: {self.progress()} in time"
+                )
+        elif self._teaching is None:
             self._teaching = self._worker.submit(
                 enroll, self._model, line, order.pictures, self._shelf, self._clock
             )
         elif self._teaching.done():
             try:
-                self._last = f"line {line.name}: enrolled {self._teaching.result().version}"
-                log.info("%s", self._last)
-            except FlawlineError as error:
-                self._last = f"line {line.name}: enrolment failed: {error}"
-                log.error("%s", self._last)
-            finally:
-                self._order = self._teaching = None
+                manifest = self._teaching.result()
+            except (FlawlineError, RuntimeError, ValueError, MemoryError) as error:
+                self._end("failed", f"line {line.name}: enrolment failed: {error}")
+            else:
+                self._end("done", f"line {line.name}: enrolled {manifest.version}")
+
+    def _end(self, state: EnrolmentState, text: str) -> None:
+        log.log(logging.ERROR if state == "failed" else logging.INFO, "%s", text)
+        self._ended, self._last = state, text
+        self._order = self._teaching = None
 
     def progress(self) -> str:
         """What is under way, or how the last enrolment ended."""

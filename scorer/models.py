@@ -40,6 +40,13 @@ UNREADABLE: Final = (
     pickle.UnpicklingError,
 )
 
+_PLAIN_VISION: Final = frozenset(
+    {"image_size", "patch_size", "width", "layers", "head_width", "mlp_ratio", "no_ln_pre"}
+)
+_PLAIN_TEXT: Final = frozenset(
+    {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -62,8 +69,10 @@ def load_clip(
 
     Args:
         name: an open_clip model name, or `flawline-mini`, which carries its own weights.
-        weights: a local `.safetensors` file or weights-only checkpoint.
-        pretrained: an open_clip pretrained tag; downloads once where there is a network.
+        weights: a local `.safetensors` file or weights-only checkpoint. Weights that were trained
+            with QuickGELU, such as OpenAI's, need the name that ends in `-quickgelu`.
+        pretrained: an open_clip pretrained tag, which also tells activation and normalisation;
+            downloads once where there is a network.
 
     Raises:
         ModelError: unknown name, no weights, a file that cannot be read or does not fit.
@@ -75,14 +84,23 @@ def load_clip(
     config = open_clip.get_model_config(name)
     if config is None:
         raise ModelError(f"unknown model {name!r}", "see `flawline models list`")
+    _require_plain(config, name)
+    training: dict[str, Any] = {}
     if pretrained is not None:
         weights = pull(name, pretrained)
+        training = open_clip.get_pretrained_cfg(name, pretrained)
     if weights is None:
         raise ModelError(f"{name} has no weights", "give a local file or a pretrained tag")
     sha256 = file_sha256(weights)
-    clip = _fill(_build(config, name), read_weights(weights), name=name, source=str(weights))
-    tokenizer = open_clip.get_tokenizer(name)
-    return _loaded(clip, tokenizer, name, sha256)
+    clip = _build(config, quick_gelu=training.get("quick_gelu"))
+    return LoadedClip(
+        _fill(clip, read_weights(weights), name=name, source=str(weights)),
+        open_clip.get_tokenizer(name),
+        name,
+        sha256,
+        mean=training.get("mean") or open_clip.OPENAI_DATASET_MEAN,
+        std=training.get("std") or open_clip.OPENAI_DATASET_STD,
+    )
 
 
 def pull(name: str, tag: str) -> Path:
@@ -97,7 +115,7 @@ def pull(name: str, tag: str) -> Path:
     config = open_clip.get_pretrained_cfg(name, tag)
     try:
         return Path(open_clip.download_pretrained(config, prefer_hf_hub=True))
-    except Exception as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(
             f"cannot download {name} {tag} ({type(error).__name__})",
             "connect this host once, or copy the file here and set model.weights",
@@ -105,11 +123,11 @@ def pull(name: str, tag: str) -> Path:
 
 
 def pretrained_models() -> list[tuple[str, str]]:
-    """Name and tag of each open_clip model with published weights whose tower windows fit."""
+    """Name and tag of each plain CLIP with published weights that open_clip knows."""
     return [
         (name, tag)
         for name, tag in open_clip.list_pretrained()
-        if name.startswith("ViT-") and "SigLIP" not in name
+        if _is_plain(open_clip.get_model_config(name) or {})
     ]
 
 
@@ -145,19 +163,30 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _build(config: dict[str, Any], name: str) -> Any:
-    vision: dict[str, Any] = config.get("vision_cfg", {})
-    text: dict[str, Any] = config.get("text_cfg", {})
-    if "timm_model_name" in vision or "hf_model_name" in text or "multimodal_cfg" in config:
+def _is_plain(config: dict[str, Any]) -> bool:
+    """Whether this is a CLIP as OpenAI made it, with a ViT: nothing that changes how it is read."""
+    return (
+        config.keys() <= {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu"}
+        and config.get("vision_cfg", {"": 0}).keys() <= _PLAIN_VISION
+        and config.get("text_cfg", {"": 0}).keys() <= _PLAIN_TEXT
+        and isinstance(config["vision_cfg"]["layers"], int)
+    )
+
+
+def _require_plain(config: dict[str, Any], name: str) -> None:
+    if not _is_plain(config):
         raise ModelError(
-            f"{name} is not a plain CLIP", "use one with a ViT image tower, e.g. ViT-B-16-plus-240"
+            f"{name} is not a plain CLIP with a ViT", "see `flawline models list --all`"
         )
-    known = {
-        key: config[key]
-        for key in ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu")
-        if key in config
-    }
-    return open_clip.CLIP(**known)
+
+
+def _build(config: dict[str, Any], *, quick_gelu: bool | None = None) -> Any:
+    return open_clip.CLIP(
+        config["embed_dim"],
+        config["vision_cfg"],
+        config["text_cfg"],
+        quick_gelu=config.get("quick_gelu", False) if quick_gelu is None else quick_gelu,
+    )
 
 
 def _fill(clip: Any, state: dict[str, Tensor], *, name: str, source: str) -> Any:
@@ -187,18 +216,13 @@ def _load_mini() -> LoadedClip:
     tokenizer = SmallVocabulary(
         state.pop("vocabulary").long(), context_length=config["text_cfg"]["context_length"]
     )
-    clip = _fill(_build(config, MINI), state, name=MINI, source="in the package")
-    return _loaded(clip, tokenizer, MINI, sha256)
-
-
-def _loaded(clip: Any, tokenizer: Tokenizer, name: str, sha256: str) -> LoadedClip:
     return LoadedClip(
-        clip,
+        _fill(_build(config), state, name=MINI, source="in the package"),
         tokenizer,
-        name,
+        MINI,
         sha256,
-        tuple(open_clip.OPENAI_DATASET_MEAN),
-        tuple(open_clip.OPENAI_DATASET_STD),
+        mean=open_clip.OPENAI_DATASET_MEAN,
+        std=open_clip.OPENAI_DATASET_STD,
     )
 
 

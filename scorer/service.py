@@ -180,7 +180,9 @@ class Service:
             if not isinstance(request, RequestMessage):
                 raise WireError(f"{request.type} where a request belongs")
             text = self._obey(request)
-            reply = ReplyMessage(ok=True, text=text, memories=self._memories())
+            reply = ReplyMessage(
+                ok=True, text=text, memories=self._memories(), enrolment=self._collector.state
+            )
         except FlawlineError as error:
             reply = ReplyMessage(ok=False, text=str(error)[:4096])
         self._control.send(encode(reply))

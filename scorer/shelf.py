@@ -20,8 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from contract.config import Line, Region, Score
+from contract.config import Line, Region
 from contract.errors import MemoryMismatch, StorageError
+from contract.section import Score
 from scorer.files import sha256_of
 from scorer.memory import Fingerprint, ReferenceMemory
 

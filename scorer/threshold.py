@@ -15,7 +15,7 @@ from scorer.winclip import WinClip
 
 LEAVE_ONE_OUT = "mean + 3 standard deviations of the references, each against the others"
 HELD_OUT = "mean + 3 standard deviations of good pictures that were not enrolled"
-SHIFTS_PX = ((0, 0), (8, 0), (0, 8), (8, 8))
+HALF_PATCHES = ((0, 0), (1, 0), (0, 1), (1, 1))
 
 
 def held_out_threshold(
@@ -44,10 +44,13 @@ def leave_one_out_threshold(
         memory: their memory.
         text: (2, D) prototypes of the line.
     """
+    half_px = model.patch_px // 2
     scores = []
     for index in range(len(pixels)):
         others = memory.without(index) if memory.num_references > 1 else memory
-        shifted = torch.stack([_shift(pixels[index], *shift) for shift in SHIFTS_PX])
+        shifted = torch.stack(
+            [_shift(pixels[index], right * half_px, down * half_px) for right, down in HALF_PATCHES]
+        )
         if memory.num_references == 1:
             shifted = shifted[1:]
         scores.append(model.score_pixels(shifted, text=text, memory=others).anomaly_score)

@@ -118,6 +118,11 @@ class WinClip:
         return self._tower.image_px
 
     @property
+    def patch_px(self) -> int:
+        """Side of a patch, in pixels of the model's input."""
+        return self._tower.image_px[0] // self._tower.grid[0]
+
+    @property
     def tokens_per_image(self) -> int:
         """Transformer tokens that one image costs."""
         return self._tower.tokens_per_image

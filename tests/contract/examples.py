@@ -114,5 +114,11 @@ EXAMPLES: dict[str, Message] = {
         camera="bottles-top",
         interval_s=0.5,
     ),
+    "reply_enrolling": ReplyMessage(
+        ok=True,
+        text="line bottles: 2 of 4 frames",
+        enrolment="collecting",
+        memories={"bottles": "20261122T120000Z-0badcafe"},
+    ),
     "reply": ReplyMessage(ok=True, text="line bottles: 0 of 4 frames", memories={"bottles": ""}),
 }

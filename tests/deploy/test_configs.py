@@ -31,7 +31,7 @@ def test_production_is_the_production_default(production: Config) -> None:
     model = production.scorer.model
     assert (model.name, model.pretrained) == ("ViT-B-16-plus-240", "laion400m_e32")
     assert (model.device, model.dtype) == ("cuda", "bfloat16")
-    assert len(production.lines) == 2
+    assert len(production.lines) == 3
     assert {plc.line for plc in production.sinks.modbus} == {"bottles", "castings"}
     assert all(hook.secret_env for hook in production.sinks.webhooks)
 

@@ -73,5 +73,5 @@ def test_heatmaps_are_written_for_looking_at(
     target = folder / "heat"
     arguments = [str(folder / "shots" / "spot.png"), "--reference", str(folder / "good")]
     assert run(["score", *arguments, "--heatmaps", str(target)]) == 0
-    with Image.open(target / "shots-spot-heatmap.jpg") as image:
+    with Image.open(target / "shots-spot.png-heatmap.jpg") as image:
         assert image.width > image.height

@@ -63,6 +63,32 @@ def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
         assert supervisor.restarts == 1
 
 
+def test_a_process_that_was_ready_once_is_tried_again_and_again(tmp_path: Path) -> None:
+    """Its second start fails early, as when something still holds its memory or its port."""
+    starts = tmp_path / "starts"
+    script = tmp_path / "scorer.py"
+    script.write_text(
+        f"""
+import os, signal, sys, threading
+told = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: told.set())
+with open({str(starts)!r}, "a+") as starts:
+    starts.write("x")
+    starts.seek(0)
+    if starts.read() != "x":
+        sys.exit(1)
+os.write(int(sys.argv[sys.argv.index("--ready-fd") + 1]), b"ready")
+told.wait(60)
+"""
+    )
+    child = ProcessSpec("scorer", Stage.SCORER, (str(script),))
+    with Supervisor((child,)) as supervisor:
+        supervisor.start()
+        os.kill(supervisor.process_ids()["scorer"], 9)
+        until(supervisor, lambda: len(starts.read_text()) >= 3)
+        assert not supervisor.failed
+
+
 def test_a_camera_that_cannot_work_does_not_take_the_others_with_it(tmp_path: Path) -> None:
     specs = (
         spec("ingest bad", Stage.INGEST, "raise SystemExit(2)"),

@@ -67,6 +67,15 @@ def test_every_part_is_accounted_for(demo: tuple[Path, str]) -> None:
     assert told + (int(uninspected[1]) if uninspected else 0) == len(truth.parts)
 
 
+def test_defects_are_found_and_good_parts_pass(demo: tuple[Path, str]) -> None:
+    """A floor, far below what the embedded model does: a gate that finds nothing fails it."""
+    _, printed = demo
+    found, missed = number(r"(\d+) found", printed), number(r"(\d+) missed", printed)
+    passed, refused = number(r"good: (\d+) passed", printed), number(r"(\d+) rejected f", printed)
+    assert found > missed
+    assert passed > 5 * refused
+
+
 def test_the_report_is_one_file_that_needs_no_network(demo: tuple[Path, str]) -> None:
     directory, _ = demo
     html = (directory / "report.html").read_text("utf-8")
@@ -74,4 +83,5 @@ def test_the_report_is_one_file_that_needs_no_network(demo: tuple[Path, str]) ->
     assert "ledger balanced" in html
     assert not re.search(r"""(src|href)=["']?https?:""", html)
     fails = list((directory / "heatmaps").rglob("*-FAIL.jpg"))
-    assert bool(fails) == ("data:image/jpeg;base64," in html)
+    assert fails
+    assert "data:image/jpeg;base64," in html
