@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from contract.messages import Name
 from contract.section import Endpoint, HttpUrl, Port, ResolvedPath, Score, Section, SourceUrl
+
+MODBUS_WORDS: Final = 10
 
 
 class Region(Section):
@@ -79,8 +82,10 @@ class Line(Section):
     review_as: Literal["FAIL", "PASS"] = Field(
         "FAIL", description="what the PLC is told when the verdict is REVIEW"
     )
-    zero_shot: bool = Field(
-        False, description="judge by words alone while no reference memory is active"
+    zero_shot_threshold: Score | None = Field(
+        None,
+        description="judge by words alone while no reference memory is active, with this FAIL "
+        "threshold (its scale is another one); empty: UNSCORED until the line is taught",
     )
     deadline_s: float | None = Field(
         1.0, gt=0, le=600, description="capture to verdict; later is LATE; empty: no deadline"
@@ -100,8 +105,6 @@ class Line(Section):
         if self.review_threshold is not None and self.fail_threshold is not None:
             if self.review_threshold >= self.fail_threshold:
                 raise ValueError("review_threshold must be below fail_threshold")
-        if self.zero_shot and self.fail_threshold is None:
-            raise ValueError("zero_shot needs a fail_threshold: there is no memory to give one")
         return self
 
 
@@ -171,7 +174,9 @@ class Webhook(Section):
         None, description="environment variable with the signing secret (whsec_...)"
     )
     outcomes: tuple[Literal["PASS", "FAIL", "REVIEW", "INVALID", "LATE", "UNSCORED"], ...] = Field(
-        ("FAIL", "REVIEW"), min_length=1, description="outcomes that are sent"
+        ("FAIL", "REVIEW"),
+        min_length=1,
+        description="outcomes that are sent; frames dropped before the scorer have no event",
     )
     timeout_s: float = Field(3.0, gt=0, le=60, description="time for one try")
     max_attempts: int = Field(8, ge=1, le=100, description="tries before the event is dropped")
@@ -188,6 +193,13 @@ class Modbus(Section):
     device_id: int = Field(1, ge=0, le=247, description="Modbus device (unit) id")
     base_register: int = Field(0, ge=0, le=65000, description="first holding register")
     heartbeat_s: float = Field(0.15, ge=0.05, le=2, description="period of the heartbeat counter")
+    hold_s: float = Field(
+        0.05,
+        ge=0,
+        le=2,
+        description="a result stands at least this long (two PLC scans), later ones merge into the "
+        "next; PASS of merged results means that all of them passed",
+    )
     timeout_s: float = Field(0.5, gt=0, le=10, description="time to connect or to answer")
     fault_after_late: int = Field(3, ge=1, le=1000, description="late results in a row: fault")
     silence_s: float = Field(
@@ -294,6 +306,12 @@ class Config(Section):
                 raise ValueError(
                     f"modbus output {plc.name} names line {plc.line}; the lines are {known}"
                 )
+            if self.line(plc.line).deadline_s is None:
+                raise ValueError(
+                    f"line {plc.line} feeds modbus output {plc.name} and needs a deadline_s: "
+                    "without one an old verdict would pass a new part"
+                )
+        _apart(self.sinks.modbus)
         return self
 
     def cameras(self) -> list[tuple[Line, Camera]]:
@@ -323,6 +341,17 @@ class Config(Section):
     @property
     def run_directory(self) -> Path:
         return self.network.directory or self.data_directory / "run"
+
+
+def _apart(outputs: tuple[Modbus, ...]) -> None:
+    """Refuse two outputs that write the same registers of one PLC."""
+    for first, second in combinations(outputs, 2):
+        places = {(plc.host, plc.port, plc.device_id) for plc in (first, second)}
+        if len(places) == 1 and abs(first.base_register - second.base_register) < MODBUS_WORDS:
+            raise ValueError(
+                f"modbus outputs {first.name} and {second.name} overlap: their base_register must "
+                f"be {MODBUS_WORDS} apart"
+            )
 
 
 def _unique(kind: str, names: list[str]) -> None:

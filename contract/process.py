@@ -40,10 +40,12 @@ def software_version() -> str:
 class Shell:
     """What a process body may ask of its surroundings."""
 
-    def __init__(self, *, clock: Clock, ready_fd: int | None, supervised: bool) -> None:
+    def __init__(
+        self, *, clock: Clock, ready_fd: int | None = None, parent_pid: int | None = None
+    ) -> None:
         self.clock = clock
         self._ready_fd = ready_fd
-        self._parent_pid = os.getppid() if supervised else None
+        self._parent_pid = parent_pid
         self._stop_signal: int | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
@@ -106,11 +108,13 @@ def run_process(
     parser.add_argument("config", type=Path, help="configuration file (YAML)")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
     parser.add_argument("--ready-fd", type=int, help="file descriptor that gets `ready`")
-    parser.add_argument("--supervised", action="store_true", help="stop when the parent dies")
+    parser.add_argument("--supervised-by", type=int, help="stop when this parent process dies")
     add_arguments(parser)
     arguments = parser.parse_args(argv)
     configure_logging(name, arguments.log_level)
-    shell = Shell(clock=SystemClock(), ready_fd=arguments.ready_fd, supervised=arguments.supervised)
+    shell = Shell(
+        clock=SystemClock(), ready_fd=arguments.ready_fd, parent_pid=arguments.supervised_by
+    )
     try:
         body(shell, load_config(arguments.config), arguments)
     except FlawlineError as error:

@@ -6,6 +6,7 @@ import logging
 import re
 
 _USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@'\"]*(?:@[^/\s@'\"]*)*@")
+_QUERY = re.compile(r"(?i)(?P<name>\b(?:user|pass|password|passwd|pwd|token|secret)=)[^&;\s'\"]+")
 _secrets: set[str] = set()
 
 
@@ -22,6 +23,7 @@ def redact(text: str) -> str:
     'open rtsp://***@10.0.0.7/live failed'
     """
     text = _USERINFO.sub(r"\g<scheme>***@", text)
+    text = _QUERY.sub(r"\g<name>***", text)
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
+SECRET_IN_QUERY = re.compile(r"(?i)(?<=[?&;/])(pass|password|passwd|pwd|token|secret|key)=")
+
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     """Relative paths count from the folder of the configuration file, not from the caller's."""
@@ -32,7 +34,7 @@ def _names_a_user(url: str) -> bool:
 
 
 def _no_credentials(url: str) -> str:
-    if "://" in url and _names_a_user(url):
+    if "://" in url and (_names_a_user(url) or SECRET_IN_QUERY.search(url)):
         raise ValueError(
             "credentials do not belong in the configuration file: "
             "use credentials.username and credentials.password_env or password_file"
@@ -49,8 +51,8 @@ def _http_url(url: str) -> str:
 def _endpoint(url: str, info: ValidationInfo) -> str:
     if url.startswith("ipc://") and len(url) > len("ipc://"):
         return f"ipc://{_resolve(Path(url.removeprefix('ipc://')), info)}"
-    if not re.fullmatch(r"tcp://[^:/\s]+:[0-9]{1,5}", url):
-        raise ValueError("must be tcp://HOST:PORT or ipc://PATH")
+    if not re.fullmatch(r"tcp://[^:/*\s]+:[0-9]{1,5}", url):
+        raise ValueError("must be tcp://HOST:PORT, as others connect to it, or ipc://PATH")
     if not 1 <= int(url.rsplit(":", 1)[1]) <= 65535:
         raise ValueError("the port must be from 1 to 65535")
     return url

@@ -101,7 +101,7 @@ def enroll(
     ] = None,
     count: Annotated[int, typer.Option(help="With --from: how many frames.", min=1, max=64)] = 4,
     interval_s: Annotated[
-        float, typer.Option(help="With --from: seconds between two frames.", min=0)
+        float, typer.Option(help="With --from: seconds between two frames.", min=0, max=3600)
     ] = 1.0,
     whole_picture: Annotated[
         bool,
@@ -120,6 +120,8 @@ def enroll(
 
     if (images is None) == (camera is None):
         raise typer.BadParameter("give exactly one of --images DIR and --from CAMERA")
+    if camera is not None and (normal is not None or whole_picture):
+        raise typer.BadParameter("--normal and --whole-picture go with --images")
     if images is not None:
         enroll_from_images(
             config, line=line, directory=images, normal=normal, whole_picture=whole_picture

@@ -82,6 +82,8 @@ def enroll_from_camera(
         while time.monotonic() < deadline_s:
             reply = ask(config, RequestMessage(command="status"))
             status.update(reply.text)
+            if reply.enrolment == "teaching":
+                deadline_s = time.monotonic() + ENROLMENT_TIMEOUT_S
             if reply.enrolment == "failed":
                 raise FlawlineError(reply.text)
             if reply.memories.get(line, "") != before:

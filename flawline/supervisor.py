@@ -114,7 +114,9 @@ class Supervisor:
             self._files.close()
 
     def start(self, *, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Start everything; returns when all are ready, or `stopping` says so.
+        """Start everything; returns when sinks and scorer are ready, or `stopping` says so.
+
+        A camera may take its time: it is tended like any other.
 
         Raises:
             FlawlineError: a process ended, or was not ready in five minutes.
@@ -123,7 +125,8 @@ class Supervisor:
             children = [child for child in self._children if child.spec.stage is stage]
             for child in children:
                 self._spawn(child)
-            self._await_ready(children, stopping)
+            if stage is not Stage.INGEST:
+                self._await_ready(children, stopping)
 
     def tend(self) -> None:
         """Look after the children once: note who ended, restart who may heal.
@@ -163,8 +166,9 @@ class Supervisor:
             for child in children:
                 if child.process is not None:
                     child.process.send_signal(signal.SIGTERM)
+            deadline_s = self._clock.monotonic_s() + STOP_TIMEOUT_S
             for child in children:
-                self._await_end(child)
+                self._await_end(child, deadline_s)
 
     def process_ids(self) -> dict[str, int]:
         """Process id of each child that runs."""
@@ -178,7 +182,8 @@ class Supervisor:
                 [
                     sys.executable,
                     *child.spec.arguments,
-                    "--supervised",
+                    "--supervised-by",
+                    str(os.getpid()),
                     "--ready-fd",
                     str(write_fd),
                     "--log-level",
@@ -208,12 +213,12 @@ class Supervisor:
         while not stopping():
             for child in children:
                 self._look(child)
-                if child.exit_code is not None and child.spec.stage is not Stage.INGEST:
+                if child.exit_code is not None:
                     raise FlawlineError(
                         f"{child.spec.name} did not start (exit code {child.exit_code})",
                         self._where_to_look(child),
                     )
-            if all(child.ready or child.exit_code is not None for child in children):
+            if all(child.ready for child in children):
                 return
             if self._clock.monotonic_s() > deadline_s:
                 late = ", ".join(c.spec.name for c in children if not c.ready)
@@ -263,11 +268,11 @@ class Supervisor:
             os.close(child.ready_fd)
             child.ready_fd = None
 
-    def _await_end(self, child: _Child) -> None:
+    def _await_end(self, child: _Child, deadline_s: float) -> None:
         if child.process is None:
             return
         try:
-            code = child.process.wait(STOP_TIMEOUT_S)
+            code = child.process.wait(max(0.0, deadline_s - self._clock.monotonic_s()))
         except subprocess.TimeoutExpired:
             log.error("%s did not stop in %.0f s, killed", child.spec.name, STOP_TIMEOUT_S)
             child.process.kill()

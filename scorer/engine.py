@@ -22,6 +22,7 @@ from scorer.verdicts import Decision, decide
 from scorer.winclip import Result, WinClip
 
 MAX_STEP_S = 0.5
+SLOW_FRAME_S = 1.5
 MAX_ERRORS_IN_A_ROW = 10
 LEARNING_RATE = 0.2
 SCORING_ERRORS = (RuntimeError, ValueError, MemoryError, FlawlineError)
@@ -211,6 +212,12 @@ def warm_up(model: WinClip, max_batch_frames: int) -> int:
     start_s = time.perf_counter()
     model.features(model.preprocess(blank))
     frame_s = time.perf_counter() - start_s
+    if frame_s > SLOW_FRAME_S:
+        log.warning(
+            "one frame takes %.1f s here: the PLC heartbeat stops meanwhile unless silence_s is "
+            "longer; use a GPU, bfloat16 or a smaller model",
+            frame_s,
+        )
     fitting = max(1, min(max_batch_frames, int(MAX_STEP_S / frame_s)))
     log.info("%.0f ms a frame, batches of up to %d frames", frame_s * 1e3, fitting)
     return fitting

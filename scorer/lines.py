@@ -81,7 +81,7 @@ class Lines(Mapping[str, LineState]):
                     problem = (
                         "memory_mismatch" if isinstance(error, MemoryMismatch) else "memory_damaged"
                     )
-                    self._replace(name, None, None, problem)
+                    self._replace(name, problem=problem)
 
     def fetch(self, name: str, version: str) -> tuple[ReferenceMemory, Manifest]:
         """A memory that line `name` can use.
@@ -100,25 +100,31 @@ class Lines(Mapping[str, LineState]):
     def _load(self, name: str, version: str | None) -> None:
         line = self._states[name].line
         if version is None:
-            self._replace(name, None, None, None if line.zero_shot else "no_reference")
+            alone = line.zero_shot_threshold
+            self._replace(
+                name,
+                thresholds=None if alone is None else Thresholds(alone),
+                problem="no_reference" if alone is None else None,
+            )
             return
         memory, manifest = self.fetch(name, version)
-        self._replace(name, self._model.adopt(memory), version, None, manifest.fail_threshold)
+        fail = manifest.fail_threshold if line.fail_threshold is None else line.fail_threshold
+        self._replace(
+            name,
+            memory=self._model.adopt(memory),
+            version=version,
+            thresholds=Thresholds(fail, line.review_threshold),
+        )
         log.info("line %s: reference memory %s is active", name, version)
 
     def _replace(
         self,
         name: str,
-        memory: ReferenceMemory | None,
-        version: str | None,
-        problem: str | None,
-        enrolled_threshold: float | None = None,
+        *,
+        memory: ReferenceMemory | None = None,
+        version: str | None = None,
+        thresholds: Thresholds | None = None,
+        problem: str | None = None,
     ) -> None:
         old = self._states[name]
-        fail = old.line.fail_threshold
-        if fail is None:
-            fail = enrolled_threshold
-        thresholds = None if fail is None else Thresholds(fail, old.line.review_threshold)
-        if problem is None and thresholds is None:
-            problem = "no_threshold"
         self._states[name] = LineState(old.line, old.text, memory, version, thresholds, problem)

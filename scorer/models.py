@@ -176,7 +176,8 @@ def _is_plain(config: dict[str, Any]) -> bool:
 def _require_plain(config: dict[str, Any], name: str) -> None:
     if not _is_plain(config):
         raise ModelError(
-            f"{name} is not a plain CLIP with a ViT", "see `flawline models list --all`"
+            f"{name} is not a plain CLIP with a ViT",
+            "use one such as ViT-B-16-plus-240; see `flawline models list --all`",
         )
 
 

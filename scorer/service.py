@@ -74,9 +74,11 @@ class Service:
         self._control = sockets.bind("control")
         self._verdicts = sockets.connect("verdicts")
         self._status = sockets.connect("status")
-        self._poller = zmq.Poller()
-        for socket in (self._frames, self._control, self._verdicts):
+        self._poller, self._other_poller = zmq.Poller(), zmq.Poller()
+        self._poller.register(self._frames, zmq.POLLIN)
+        for socket in (self._control, self._verdicts):
             self._poller.register(socket, zmq.POLLIN)
+            self._other_poller.register(socket, zmq.POLLIN)
         self._heartbeat = Every(HEARTBEAT_S, shell.clock)
         self._reload = Every(RELOAD_S, shell.clock)
         self._wire_errors = 0
@@ -112,8 +114,10 @@ class Service:
             log.error("%d verdicts were not acknowledged by the sinks", len(self._outbox))
 
     def _turn(self) -> None:
-        busy = bool(len(self._scheduler)) and self._has_room()
-        ready = dict(self._poller.poll(0 if busy else POLL_MS))
+        room = self._has_room()
+        busy = room and bool(len(self._scheduler))
+        # Without room frames stay unread, and a poll that looks at them would never wait.
+        ready = dict((self._poller if room else self._other_poller).poll(0 if busy else POLL_MS))
         if self._control in ready:
             self._answer()
         if self._verdicts in ready:

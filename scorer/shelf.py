@@ -115,14 +115,14 @@ class Shelf:
                     update={"memory_sha256": sha256_of(draft / _TENSORS)}
                 )
                 (draft / _MANIFEST).write_text(described.model_dump_json(indent=1), "utf-8")
+                draft.chmod(0o755)
                 draft.rename(home / manifest.version)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
-        except OSError as error:
-            raise StorageError(
-                f"cannot write reference memory to {home}: {error.strerror}"
-            ) from None
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise StorageError(f"cannot write reference memory to {home}: {reason}") from None
 
     def activate(self, line: str, version: str) -> None:
         """Point `line` to `version`; a running scorer follows within a second.
@@ -155,9 +155,12 @@ class Shelf:
     def versions(self, line: str) -> list[str]:
         """All versions of `line`, oldest first."""
         home = self._directory / line
-        if not home.is_dir():
-            return []
-        return sorted(path.name for path in home.iterdir() if (path / _MANIFEST).is_file())
+        try:
+            if not home.is_dir():
+                return []
+            return sorted(path.name for path in home.iterdir() if (path / _MANIFEST).is_file())
+        except OSError as error:
+            raise StorageError(f"cannot read {home}: {error.strerror}") from None
 
     def load(self, line: str, version: str) -> tuple[ReferenceMemory, Manifest]:
         """One version of a line's memory.

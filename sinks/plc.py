@@ -85,6 +85,7 @@ class Plc:
         self._waiting: Result | None = None
         self._told: _Told | None = None
         self._sequence = 0
+        self._held_until_s = clock.monotonic_s()
         self._connected = False
 
     def offer(self, arrival: Arrival) -> bool:
@@ -126,7 +127,7 @@ class Plc:
         )
         try:
             while not stop.is_set():
-                self._wake.wait(max(0.0, beat_s - self._clock.monotonic_s()))
+                self._wake.wait(self._pause_s(beat_s))
                 self._wake.clear()
                 if self._clock.monotonic_s() >= beat_s:
                     beat_s = self._clock.monotonic_s() + settings.heartbeat_s
@@ -137,10 +138,18 @@ class Plc:
         finally:
             _close(client)
 
+    def _pause_s(self, beat_s: float) -> float:
+        """Until the next heartbeat, or until a waiting result may replace the one that stands."""
+        until_s = min(beat_s, self._held_until_s) if self.pending() else beat_s
+        return max(0.0, until_s - self._clock.monotonic_s())
+
     def _write(self, client: ModbusTcpClient) -> None:
         """Write the state of this moment; on failure its results wait for the next write."""
         with self._lock:
-            result, self._waiting = self._waiting, None
+            held = self._clock.monotonic_s() < self._held_until_s
+            result = None if held else self._waiting
+            if result:
+                self._waiting = None
             now_ns = self._clock.wall_ns()
             told = _Told(result, result.fault(now_ns)) if result else self._told
             count = result.count if result else 0
@@ -154,6 +163,7 @@ class Plc:
         with self._lock:
             self._told, self._sequence = told, self._sequence + count
             if result:
+                self._held_until_s = self._clock.monotonic_s() + self._settings.hold_s
                 self._pulse.told(useful=told is not None and told.fault is Fault.NONE, count=count)
 
     def _put_back(self, result: Result) -> None:

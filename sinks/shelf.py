@@ -9,11 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from contract.clock import NS_PER_S
+
+RESERVE_BYTES = 512 << 20
+RESERVE_SHARE = 0.02
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -52,12 +56,15 @@ class Shelf:
         return path
 
     def tidy(self, now_ns: int, *, limit: int) -> int:
-        """Delete up to `limit` pictures that are too old or too many, oldest first; how many."""
+        """Delete up to `limit` pictures, oldest first; how many.
+
+        Those go that are too old, too many, or in the way of the event store on a full disk.
+        """
         oldest_s = now_ns / NS_PER_S - self._max_age_s
         oldest_day = datetime.fromtimestamp(oldest_s, UTC).strftime("%Y-%m-%d")
         num_deleted = 0
         for day in sorted(self._days):
-            excess_bytes = self.total_bytes - self._max_bytes
+            excess_bytes = max(self.total_bytes - self._max_bytes, self._missing_bytes())
             if num_deleted >= limit or (excess_bytes <= 0 and day > oldest_day):
                 break
             for written_s, size, path in self._recount(day):
@@ -69,6 +76,11 @@ class Shelf:
                 num_deleted += 1
             self._forget_empty(day)
         return num_deleted
+
+    def _missing_bytes(self) -> int:
+        """Bytes that the disk lacks of its reserve, below 0 if it has more."""
+        disk = shutil.disk_usage(self._directory)
+        return min(RESERVE_BYTES, round(disk.total * RESERVE_SHARE)) - disk.free
 
     def _recount(self, day: str) -> list[tuple[float, int, Path]]:
         """The pictures of `day`, oldest first; its sizes are put right by the way."""

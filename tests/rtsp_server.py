@@ -4,6 +4,7 @@ It prints `ready PORT` and then obeys commands on standard input, answering `don
 
     freeze          packets stop, the connection stays
     still           the same picture again and again
+    pattern NAME    another test picture, e.g. snow
     size W H        another picture size in mid-stream
     loss P          each encoded frame is lost with probability P
 
@@ -45,6 +46,7 @@ class Camera:
         self._commands: dict[str, Callable[..., None]] = {
             "freeze": self._freeze,
             "still": self._still,
+            "pattern": self._pattern,
             "size": self._size,
             "loss": self._loss,
         }
@@ -75,7 +77,10 @@ class Camera:
         _drop_at(pipeline, lambda: True)
 
     def _still(self, pipeline: Any) -> None:
-        pipeline.get_by_name("picture").set_property("pattern", STILL_PATTERN)
+        self._pattern(pipeline, STILL_PATTERN)
+
+    def _pattern(self, pipeline: Any, name: str) -> None:
+        pipeline.get_by_name("picture").set_property("pattern", name)
 
     def _size(self, pipeline: Any, width: str, height: str) -> None:
         caps = Gst.Caps.from_string(CAPS.format(width=width, height=height, fps=self._fps))

@@ -110,7 +110,6 @@ def test_home_is_expanded() -> None:
             configuration(lines=[line(fail_threshold=0.4, review_threshold=0.4)]),
             "review_threshold must be below fail_threshold",
         ),
-        (configuration(lines=[line(zero_shot=True)]), "zero_shot needs a fail_threshold"),
         (configuration(lines=[line(anomalous_states=["broken"])]), "must contain {} once"),
         (configuration(lines=[line(anomalous_states=["{} {}"])]), "must contain {} once"),
         (configuration(lines=[line(cameras=[camera(fps=math.inf)])]), "fps"),

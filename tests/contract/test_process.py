@@ -138,12 +138,12 @@ def test_readiness_is_told_once_and_never_for_a_process_that_fails(config: Path)
 
 @pytest.mark.parametrize("supervised", [True, False])
 def test_an_orphan_stops_if_it_was_supervised(config: Path, supervised: bool) -> None:
-    options = ["--supervised"] if supervised else []
     with pipe() as (ready, ready_end), pipe() as (output, output_end):
-        child = command("serves", config, "--ready-fd", ready_end, *options)
+        child = command("serves", config, "--ready-fd", ready_end)
+        options = '["--supervised-by", str(os.getpid())]' if supervised else "[]"
         script = (
-            "import subprocess, sys\n"
-            f"child = subprocess.Popen({child!r}, pass_fds=[{ready_end}], stdout={output_end})\n"
+            "import os, subprocess, sys\n"
+            f"child = subprocess.Popen({child!r} + {options}, pass_fds=[{ready_end}], stdout={output_end})\n"
             "print(child.pid, flush=True)\n"
             "sys.stdin.read()\n"
         )

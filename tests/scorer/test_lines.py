@@ -50,7 +50,7 @@ def test_a_line_without_memory_cannot_judge(mini: WinClip, shelf: Shelf) -> None
 
 
 def test_a_line_may_judge_by_words_alone(mini: WinClip, shelf: Shelf) -> None:
-    state = Lines((line(zero_shot=True, fail_threshold=0.5),), mini, shelf)["bottles"]
+    state = Lines((line(zero_shot_threshold=0.5, fail_threshold=0.1),), mini, shelf)["bottles"]
     assert state.problem is None
     assert state.memory is None
     assert state.thresholds == Thresholds(0.5)
