@@ -52,7 +52,7 @@ def _endpoint(url: str, info: ValidationInfo) -> str:
     if url.startswith("ipc://") and len(url) > len("ipc://"):
         return f"ipc://{_resolve(Path(url.removeprefix('ipc://')), info)}"
     if not re.fullmatch(r"tcp://[^:/*\s]+:[0-9]{1,5}", url):
-        raise ValueError("must be tcp://HOST:PORT, as others connect to it, or ipc://PATH")
+        raise ValueError("must be tcp://HOST:PORT or ipc://PATH, as others connect to it")
     if not 1 <= int(url.rsplit(":", 1)[1]) <= 65535:
         raise ValueError("the port must be from 1 to 65535")
     return url

@@ -277,6 +277,8 @@ class Supervisor:
             log.error("%s did not stop in %.0f s, killed", child.spec.name, STOP_TIMEOUT_S)
             child.process.kill()
             code = child.process.wait()
+        if code == -signal.SIGTERM and not child.ready:
+            code = EXIT_OK  # told to stop before it could listen
         if code != EXIT_OK:
             log.error("%s ended with exit code %d", child.spec.name, code)
             child.exit_code = code

@@ -143,7 +143,8 @@ def test_an_orphan_stops_if_it_was_supervised(config: Path, supervised: bool) ->
         options = '["--supervised-by", str(os.getpid())]' if supervised else "[]"
         script = (
             "import os, subprocess, sys\n"
-            f"child = subprocess.Popen({child!r} + {options}, pass_fds=[{ready_end}], stdout={output_end})\n"
+            f"child = subprocess.Popen({child!r} + {options},"
+            f" pass_fds=[{ready_end}], stdout={output_end})\n"
             "print(child.pid, flush=True)\n"
             "sys.stdin.read()\n"
         )

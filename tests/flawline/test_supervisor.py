@@ -28,9 +28,9 @@ def spec(name: str, stage: Stage, code: str) -> ProcessSpec:
 
 def waits(name: str, stage: Stage, log: Path) -> ProcessSpec:
     """A process that is ready, waits for SIGTERM and writes its name to `log`."""
-    return spec(
-        name, stage, f"{UNTIL_TOLD}{READY} told.wait(60); open({str(log)!r}, 'a').write('{name} ')"
-    )
+    up = f"open({str(log.with_name(name + '-up'))!r}, 'w').close();"
+    end = f"open({str(log)!r}, 'a').write('{name} ')"
+    return spec(name, stage, f"{UNTIL_TOLD}{READY}{up} told.wait(60); {end}")
 
 
 def until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
@@ -49,7 +49,7 @@ def test_stops_cameras_first_and_sinks_last(tmp_path: Path) -> None:
     )
     with Supervisor(specs) as supervisor:
         supervisor.start()
-        assert len(supervisor.process_ids()) == 3
+        until(supervisor, lambda: len(list(tmp_path.glob("*-up"))) == 3)
     assert log.read_text().split() == ["ingest", "scorer", "sinks"]
     assert supervisor.failed == []
 
