@@ -24,7 +24,7 @@ from contract.messages import Outcome
 from flawline.run import StopRequest
 from flawline.summary import Summary, summarise
 from flawline.supervisor import Supervisor, processes_of
-from flawline.truth import Finding, PartResult, Truth, judge_parts
+from flawline.truth import Finding, PartResult, Truth, false_frames, judge_parts
 
 if TYPE_CHECKING:
     from sinks.event import Event
@@ -218,7 +218,7 @@ def _conclude(directory: Path, config: Config, truth: Truth, console: Console) -
     with Store.open_existing(config.store_url) as store:
         summary = summarise(list(store.audit()), events := list(store.events()))
     parts = judge_parts(events, truth)
-    print_summary(summary, parts, console)
+    print_summary(summary, parts, false_frames(events, truth), console)
     report = directory / "report.html"
     write_report(
         report,
@@ -236,8 +236,10 @@ def _scored(events: list[Event]) -> bool:
     return any(event.anomaly_score is not None for event in events)
 
 
-def print_summary(summary: Summary, parts: list[PartResult], console: Console) -> None:
-    """The run in a screenful."""
+def print_summary(
+    summary: Summary, parts: list[PartResult], false: tuple[int, int], console: Console
+) -> None:
+    """The run in a screenful; `false` as `truth.false_frames` gives it."""
     outcomes = "  ".join(f"{summary.outcomes[outcome]} {outcome}" for outcome in Outcome)
     findings = Counter(part.finding for part in parts)
     defective = sum(part.part.defect is not None for part in parts)
@@ -258,6 +260,10 @@ def print_summary(summary: Summary, parts: list[PartResult], console: Console) -
     )
     if findings[Finding.UNINSPECTED]:
         console.print(f"                 {findings[Finding.UNINSPECTED]} uninspected")
+    console.print(
+        f"                 {false[0]} of {false[1]} frames without a defect in view were FAIL "
+        "(parts cut off by the edge included)"
+    )
     missed = [part.part.defect or "" for part in parts if part.finding is Finding.MISS]
     if missed:
         console.print(f"                 missed: {', '.join(missed)}")

@@ -115,6 +115,21 @@ def judge_parts(events: Iterable[JudgedFrame], truth: Truth) -> list[PartResult]
     return results
 
 
+def false_frames(events: Iterable[JudgedFrame], truth: Truth) -> tuple[int, int]:
+    """FAIL frames in which no defect is in view, and all scored frames in which none is.
+
+    Frames that show parts cut off by the region's edge count as well.
+    """
+    clear = [
+        event.verdict
+        for event in events
+        if event.anomaly_score is not None
+        and (place := place_in_clip(event, truth)) is not None
+        and not truth.shows_defect(place[1])
+    ]
+    return clear.count(Outcome.FAIL), len(clear)
+
+
 def _judge(number: int, part: Part, frames: dict[int, JudgedFrame], truth: Truth) -> PartResult:
     views = [
         frames[frame]

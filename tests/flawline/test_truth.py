@@ -9,7 +9,7 @@ import pytest
 from contract.clock import NS_PER_S
 from contract.config import Region
 from contract.messages import Outcome
-from flawline.truth import Finding, Part, Truth, judge_parts, place_in_clip
+from flawline.truth import Finding, Part, Truth, false_frames, judge_parts, place_in_clip
 
 FPS = 25.0
 
@@ -84,3 +84,14 @@ def test_each_round_of_a_looped_clip_counts_its_parts_again() -> None:
         (0, Finding.TRUE_PASS),
         (1, Finding.FALSE_REJECT),
     ]
+
+
+def test_frames_without_a_defect_in_view_are_counted_by_themselves() -> None:
+    clip = truth(part(0, 10, 20, defect=(5, 25)))
+    events = [
+        Judged(10, Outcome.FAIL),
+        Judged(30, Outcome.FAIL),
+        Judged(40, Outcome.PASS),
+        Judged(50, Outcome.LATE, None),
+    ]
+    assert false_frames(events, clip) == (1, 2)
