@@ -16,7 +16,7 @@ offset words name       meaning
 +9     1     sequence   verdicts of the line so far, modulo 2**16
 ====== ===== ========== =======================================================================
 
-For the PLC program: a new sequence is a new result. Accept a part on PASS alone; no PASS in time
+For the PLC program: a new sequence is a new result, and it stands for at least `hold_s`. Accept a part on PASS alone; no PASS in time
 is a reject. A sequence that jumps by more than one says that several verdicts were told in one
 write, because they came faster than writes do: PASS then means that all of them passed, FAIL that
 at least one failed; the other registers speak of the worst. PASS and FAIL are cleared when the
