@@ -16,11 +16,12 @@ offset words name       meaning
 +9     1     sequence   verdicts of the line so far, modulo 2**16
 ====== ===== ========== =======================================================================
 
-For the PLC program: a new sequence is a new result, and it stands for at least `hold_s`. Accept a part on PASS alone; no PASS in time
-is a reject. A sequence that jumps by more than one says that several verdicts were told in one
-write, because they came faster than writes do: PASS then means that all of them passed, FAIL that
-at least one failed; the other registers speak of the worst. PASS and FAIL are cleared when the
-result's deadline has passed. A heartbeat that stands for 3 to 5 periods means: stop trusting.
+For the PLC program: a new sequence is a new result, and it stands for at least `hold_s`. Accept a
+part on PASS alone; no PASS in time is a reject. A sequence that jumps by more than one says that
+several verdicts were told in one write, because they came faster than that: PASS then means that
+all of them passed, FAIL that at least one failed; the other registers speak of the worst. PASS and
+FAIL are cleared when the result's deadline has passed. A heartbeat that stands for 3 to 5 periods
+means: stop trusting.
 Heartbeat and sequence start again at 0, without result bits, when the sinks start again.
 """
 
