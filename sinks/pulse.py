@@ -84,7 +84,9 @@ class Pulse:
         if camera is None:
             return
         if isinstance(message, DropMessage):
-            self._resolve(camera, message.last_frame_id)
+            # A drop settles its frames, but only a verdict shows that verdicts come.
+            camera.resolved = max(camera.resolved, message.last_frame_id + 1)
+            camera.waiting_s = now_s if camera.waiting_s is None else camera.waiting_s
         elif isinstance(message, CameraMessage):
             camera.ended = message.state is CameraState.ENDED and not message.live
             if message.newest_frame_ns is not None and message.newest_frame_ns != camera.newest_ns:

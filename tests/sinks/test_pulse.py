@@ -119,13 +119,17 @@ def test_frames_without_verdicts_are_overdue(line: Line) -> None:
     assert line.pulse.fault() is Fault.NONE
 
 
-def test_drops_explain_missing_verdicts(line: Line) -> None:
-    for admitted in range(2, 12):
+@pytest.mark.parametrize(("scored", "fault"), [(True, Fault.NONE), (False, Fault.OVERDUE)])
+def test_drops_alone_do_not_keep_a_line_alive(line: Line, scored: bool, fault: Fault) -> None:
+    """A slow scorer drops frames and is well; one that never answers is not."""
+    for admitted in range(2, 22, 2):
         line.clock.advance(0.5)
         line.pulse.observe(scorer_alive())
         line.frame(admitted)
-        line.pulse.observe(drop(admitted - 1, admitted - 1))
-    assert line.pulse.fault() is Fault.NONE
+        line.pulse.observe(drop(admitted - 2, admitted - 2))
+        if scored:
+            line.score(admitted - 1)
+    assert line.pulse.fault() is fault
 
 
 def test_useless_results_in_a_row_are_a_fault_until_one_is_of_use(line: Line) -> None:
