@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from contract.clock import NS_PER_S, Clock
-from contract.config import Evidence as Settings
+from contract.config_sinks import Evidence as Settings
 from contract.errors import ImageError, StorageError
 from contract.process import Every
 from sinks.heatmap import render

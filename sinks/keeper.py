@@ -24,7 +24,7 @@ from tenacity import (
 
 from contract.channels import CHANNELS
 from contract.clock import NS_PER_S, Clock
-from contract.config import Sinks
+from contract.config_sinks import Sinks
 from contract.errors import StorageError
 from contract.messages import (
     CameraMessage,

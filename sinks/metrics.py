@@ -18,7 +18,7 @@ import prometheus_client as prometheus
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contract.clock import NS_PER_S, Clock
-from contract.config import Metrics as Settings
+from contract.config_sinks import Metrics as Settings
 from contract.errors import AddressInUse, ConfigError
 from contract.messages import CameraMessage, StreamKey
 from sinks.book import Book

@@ -22,7 +22,8 @@ from tenacity import (
 )
 
 from contract.clock import Clock
-from contract.config import Line, Modbus
+from contract.config import Line
+from contract.config_sinks import Modbus
 from contract.messages import Outcome
 from sinks.metrics import Metrics
 from sinks.pulse import Pulse

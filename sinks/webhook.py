@@ -32,7 +32,7 @@ from tenacity import (
 )
 
 from contract.clock import NS_PER_S, Clock
-from contract.config import Webhook as Settings
+from contract.config_sinks import Webhook as Settings
 from contract.errors import ConfigError
 from contract.process import Every
 from contract.redact import remember_secret

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from contract.codec import Verdict
-from contract.config import Evidence as Settings
+from contract.config_sinks import Evidence as Settings
 from contract.errors import ImageError, StorageError
 from contract.messages import Outcome
 from sinks.evidence import Evidence, evidence_path

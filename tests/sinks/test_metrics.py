@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from contract.config import Metrics as Settings
+from contract.config_sinks import Metrics as Settings
 from contract.errors import AddressInUse, ConfigError
 from contract.messages import CameraState, Outcome
 from sinks.book import Book

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from contract.clock import NS_PER_S, SystemClock
-from contract.config import Line, Modbus
+from contract.config import Line
+from contract.config_sinks import Modbus
 from contract.messages import Outcome, VerdictMessage
 from sinks.fanout import Fanout
 from sinks.metrics import Metrics

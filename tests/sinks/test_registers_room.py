@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.config import MODBUS_WORDS
+from contract.config_sinks import MODBUS_WORDS
 from sinks.registers import NUM_WORDS
 
 

@@ -14,7 +14,7 @@ import standardwebhooks
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from contract.clock import SystemClock
-from contract.config import Webhook as Settings
+from contract.config_sinks import Webhook as Settings
 from contract.errors import ConfigError
 from contract.messages import Outcome, VerdictMessage
 from contract.redact import redact
