@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.machine import machine
@@ -26,8 +27,8 @@ def one_window_at_a_time(tower: ImageTower) -> Contender:
         with torch.inference_mode():
             tokens = visual._embeds(pixels)
             visual.transformer(tokens)
-            for windows in tower.groups[1:]:
-                for window in windows:
+            for windows in tower.window_patches:
+                for window in F.pad(windows + 1, (1, 0)):
                     visual.ln_post(visual.transformer(tokens[:, window]))[:, 0] @ visual.proj
 
     return run

@@ -89,7 +89,23 @@ class Line(Section):
         1.0, gt=0, le=600, description="capture to verdict; later is LATE; empty: no deadline"
     )
     inspection_px: int = Field(
-        240, ge=16, le=4096, description="side of the square crop that is scored, in pixels"
+        240,
+        ge=16,
+        le=4096,
+        description="side of the square crop that is scored, in pixels; larger than the model's "
+        "input: it is scored as overlapping tiles",
+    )
+    tile_overlap_px: int = Field(
+        64, ge=0, le=1024, description="least overlap of neighbouring tiles, in pixels"
+    )
+    tile_memory: Literal["position", "pooled"] = Field(
+        "position",
+        description="compare a tile with the references' tile at the same place, or with all",
+    )
+    mask: ResolvedPath | None = Field(
+        None,
+        description="picture of the inspected crop, white where it is inspected; what is black "
+        "cannot move a score",
     )
     cameras: tuple[Camera, ...] = Field(
         min_length=1, description="cameras that see the same view: they share one memory"
@@ -141,14 +157,48 @@ class Model(Section):
         return self
 
 
+class Cache(Section):
+    """Reuse of windows whose pixels did not change since the camera's last frame."""
+
+    mode: Literal["off", "exact", "tolerant"] = Field(
+        "exact",
+        description="exact: bit-identical patches only, the score is that of recomputing; "
+        "tolerant: patches within the tolerance too; off",
+    )
+    tolerance_levels: float = Field(
+        6.0,
+        gt=0,
+        le=64,
+        description="tolerant: grey levels (of 255) that every pixel of a patch may differ by; a "
+        "defect fainter than this is not seen",
+    )
+    audit_every: int = Field(
+        200,
+        ge=2,
+        le=1_000_000,
+        description="tolerant: every so many frames of a camera one is recomputed, judged by the "
+        "recomputed score, and the difference published as a metric",
+    )
+
+
 class Scorer(Section):
     """The scoring process."""
 
     model: Model = Field(
         default_factory=lambda: Model.model_validate({}), description="the CLIP model"
     )
+    cache: Cache = Field(
+        default_factory=lambda: Cache.model_validate({}), description="the window cache"
+    )
     max_batch_frames: int = Field(8, ge=1, le=256, description="frames scored in one pass")
-    max_pending_frames: int = Field(16, ge=1, le=4096, description="frames waiting in memory")
+    max_wait_s: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how long a batch that is not full may wait for more frames, if their "
+        "deadlines allow; of use on a GPU",
+    )
+    max_pending_frames: int = Field(16, ge=1, le=512, description="frames waiting in memory")
     pass_sample_fraction: Score = Field(
         0.02, description="share of PASS frames that carry a picture to the evidence folder"
     )

@@ -122,6 +122,15 @@ class VerdictMessage(StreamMessage):
         None
     ) = None
     jpeg_nbytes: Count = 0
+    reused_fraction: float | None = Field(
+        None, ge=0, le=1, description="share of the frame's windows that came from the cache"
+    )
+    cache_score_error: float | None = Field(
+        None, ge=0, description="what the cache had done to the score, on recomputed frames"
+    )
+    shadow_version: str | None = Field(None, max_length=80)
+    shadow_score: float | None = Field(None, ge=0, le=1)
+    shadow_outcome: Outcome | None = Field(None, description="what the shadow memory would say")
 
     @model_validator(mode="after")
     def _error_is_never_a_score(self) -> VerdictMessage:
@@ -223,7 +232,7 @@ class RequestMessage(Message):
     """A command for the scorer."""
 
     type: Literal["request"] = "request"
-    command: Literal["status", "activate", "enroll"]
+    command: Literal["status", "activate", "shadow", "promote", "rollback", "enroll"]
     line: Name | None = None
     memory_version: str | None = Field(None, max_length=80)
     count: Annotated[int, Field(ge=1, le=1000)] | None = Field(
@@ -233,6 +242,16 @@ class RequestMessage(Message):
     interval_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         1.0, description="enroll: seconds between two references"
     )
+
+
+class ShadowReport(BaseModel):
+    """How a shadow memory judged the frames that the active one judged."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: str = Field(max_length=80)
+    frames: Count
+    disagreements: dict[str, Count] = Field(description="`PASS->FAIL`: frames")
 
 
 class ReplyMessage(Message):
@@ -246,6 +265,9 @@ class ReplyMessage(Message):
     )
     memories: dict[str, str] = Field(
         default_factory=dict, description="active reference memory version of each line"
+    )
+    shadows: dict[str, ShadowReport] | None = Field(
+        None, description="what the shadow memories would have said, per line that has one"
     )
 
 

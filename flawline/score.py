@@ -90,9 +90,8 @@ def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
     memory = threshold = None
     if options.reference is not None:
         references = [read_image(path) for path in list_images(options.reference)]
-        pixels = model.preprocess(references)
-        memory = model.enroll_pixels(pixels)
-        threshold = leave_one_out_threshold(model, pixels, memory, text)
+        memory = model.enroll(references)
+        threshold = leave_one_out_threshold(model, references, memory, text)
 
     def judge(path: Path) -> dict[str, object]:
         image = read_image(path)

@@ -7,15 +7,18 @@ import sys
 
 import torch
 
+from contract.clock import NS_PER_S
 from contract.config import Config
 from contract.process import Shell, run_process
 from contract.sockets import Sockets
+from scorer.batch import BatchScorer
 from scorer.collector import Collector
-from scorer.engine import Engine, warm_up
+from scorer.engine import Engine
 from scorer.lines import Lines
 from scorer.scheduler import Scheduler
 from scorer.service import Service
 from scorer.shelf import Shelf
+from scorer.warmup import warm_up
 from scorer.winclip import load_model
 
 
@@ -27,18 +30,26 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     model = load_model(settings.model)
     shelf = Shelf(config.memory_directory)
     lines = Lines(config.lines, model, shelf)
-    max_batch = warm_up(model, settings.max_batch_frames)
-    scheduler = Scheduler(max_pending=settings.max_pending_frames, max_batch=max_batch)
+    views = [state.view for state in lines.values()]
+    budget = warm_up(model, views, max_frames=settings.max_batch_frames)
+    scheduler = Scheduler(
+        max_pending=settings.max_pending_frames,
+        max_batch_frames=settings.max_batch_frames,
+        max_batch_tokens=budget.max_tokens,
+        max_wait_ns=int(settings.max_wait_s * NS_PER_S),
+    )
     with Sockets(config) as sockets, Collector(model, lines, shelf, shell.clock) as collector:
         service = Service(
             shell,
             config,
             sockets,
             engine=Engine(
-                model,
+                BatchScorer(model, lines, settings.cache),
                 lines,
                 scheduler,
                 shell.clock,
+                model=model.fingerprint,
+                cost=budget.cost,
                 pass_sample_fraction=settings.pass_sample_fraction,
             ),
             scheduler=scheduler,

@@ -2,69 +2,75 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections import Counter
 from collections.abc import Mapping
 from itertools import count
-
-import numpy as np
-import numpy.typing as npt
+from typing import NamedTuple
 
 from contract.clock import NS_PER_S, Clock
 from contract.codec import Frame, Verdict
-from contract.errors import FlawlineError
 from contract.messages import Outcome, VerdictMessage
+from scorer.batch import BatchScorer, Scored
+from scorer.cost import Cost
 from scorer.lines import LineState
+from scorer.memory import Fingerprint
 from scorer.picture import encode_jpeg, wants_picture
 from scorer.scheduler import Job, Scheduler
+from scorer.shadow import ShadowTally
 from scorer.verdicts import Decision, decide
-from scorer.winclip import Result, WinClip
 
-MAX_STEP_S = 0.5
-SLOW_FRAME_S = 1.5
-MAX_ERRORS_IN_A_ROW = 10
-LEARNING_RATE = 0.2
-SCORING_ERRORS = (RuntimeError, ValueError, MemoryError, FlawlineError)
 
-log = logging.getLogger(__name__)
+class ShadowVerdict(NamedTuple):
+    """What a shadow memory says of a frame."""
+
+    version: str
+    decision: Decision
 
 
 class Engine:
     """Turns frames into verdicts: one for each frame that was submitted, whatever happens.
 
     Args:
-        model: the shared backbone.
+        scorer: finds what is in a batch of frames.
         lines: what to judge each line's frames against.
         scheduler: the frames that wait.
         clock: for deadlines and stamps.
+        model: what verdicts name as their model.
+        cost: what steps take, from warm-up.
         pass_sample_fraction: share of PASS verdicts that carry a picture.
+
+    Attributes:
+        outcomes: verdicts so far.
+        shadows: per line, how its shadow memory would have judged.
     """
 
     def __init__(
         self,
-        model: WinClip,
+        scorer: BatchScorer,
         lines: Mapping[str, LineState],
         scheduler: Scheduler,
         clock: Clock,
         *,
+        model: Fingerprint,
+        cost: Cost,
         pass_sample_fraction: float = 0.0,
     ) -> None:
-        self._model = model
+        self._scorer = scorer
         self._lines = lines
         self._scheduler = scheduler
         self._clock = clock
+        self._model = model
+        self._cost = cost
         self._pass_sample_fraction = pass_sample_fraction
         self._delivery_ids = count()
-        self._errors_in_a_row = 0
-        self._frame_ns = 0.0
         self.outcomes: Counter[Outcome] = Counter()
+        self.shadows: dict[str, ShadowTally] = {}
 
     def submit(self, frame: Frame, received_ns: int) -> list[Verdict]:
         """Take a frame in: it waits for its turn, or has a verdict at once if it needs no score."""
-        job = Job(frame, received_ns)
         state = self._lines.get(frame.header.line)
-        side = 0 if state is None else state.line.inspection_px
+        job = Job(frame, received_ns, 0 if state is None else state.view.num_tokens)
+        side = 0 if state is None else state.view.size_px
         if frame.header.taint is not None:
             return [self._verdict(job, Decision(Outcome.INVALID, frame.header.taint))]
         if state is None:
@@ -76,20 +82,21 @@ class Engine:
         self._scheduler.add(job)
         return []
 
-    def step(self) -> list[Verdict]:
-        """Score the next batch."""
-        late, ready = self._scheduler.next_batch(self._clock.wall_ns(), int(self._frame_ns))
+    def step(self, *, patient: bool = True) -> list[Verdict]:
+        """Score the next batch; `patient`: it may wait for more frames."""
+        late, ready, _ = self._scheduler.next_batch(
+            self._clock.wall_ns(), self._cost, patient=patient
+        )
         start_s = self._clock.monotonic_s()
-        scored = self._run(ready)
+        scored = self._scorer.score(ready)
         if ready:
-            frame_ns = (self._clock.monotonic_s() - start_s) * NS_PER_S / len(ready)
-            self._frame_ns += LEARNING_RATE * (frame_ns - self._frame_ns)
+            took_ns = (self._clock.monotonic_s() - start_s) * NS_PER_S
+            self._cost = self._cost.learn(sum(job.num_tokens for job in ready), took_ns)
         elif late:
-            # Forget slowly, or one slow step would have every later frame given up unseen.
-            self._frame_ns *= 1 - LEARNING_RATE
+            self._cost = self._cost.doubt()
         return [
             *(self._verdict(job, Decision(Outcome.LATE, "deadline_missed")) for job in late),
-            *(self._judge(job, result) for job, result in zip(ready, scored, strict=True)),
+            *(self._judge(job, found) for job, found in zip(ready, scored, strict=True)),
         ]
 
     def abandon(self, reason: str) -> list[Verdict]:
@@ -99,73 +106,43 @@ class Engine:
             for job in self._scheduler.clear()
         ]
 
-    def _run(self, jobs: list[Job]) -> list[Result | None]:
-        """One pass of the tower for all lines, then each line's own words and references.
-
-        A line whose comparison fails does not take the others with it: its frames get None.
-        """
-        results: list[Result | None] = [None] * len(jobs)
-        if not jobs:
-            return results
-        try:
-            features = self._model.features(
-                self._model.preprocess([job.frame.pixels for job in jobs])
-            )
-        except SCORING_ERRORS:
-            self._count_error("the image tower failed on %d frames", len(jobs))
-            return results
-        by_line: dict[str, list[int]] = {}
-        for index, job in enumerate(jobs):
-            by_line.setdefault(job.frame.header.line, []).append(index)
-        for name, indices in by_line.items():
-            state = self._lines[name]
-            try:
-                scored = self._model.score_features(
-                    features.take(indices), text=state.text, memory=state.memory
-                )
-            except SCORING_ERRORS:
-                self._count_error("line %s: scoring failed", name)
-                continue
-            self._errors_in_a_row = 0
-            for place, index in enumerate(indices):
-                results[index] = Result(scored.anomaly_score[place], scored.anomaly_map[place])
-        return results
-
-    def _count_error(self, message: str, *values: object) -> None:
-        """Log the exception at hand; too many in a row end the process, which is then restarted."""
-        self._errors_in_a_row += 1
-        log.exception(message, *values)
-        if self._errors_in_a_row >= MAX_ERRORS_IN_A_ROW:
-            raise
-
-    def _judge(self, job: Job, result: Result | None) -> Verdict:
+    def _judge(self, job: Job, scored: Scored | None) -> Verdict:
         state = self._lines[job.frame.header.line]
         now_ns = self._clock.wall_ns()
-        if result is None:
+        if scored is None:
             return self._verdict(job, Decision(Outcome.UNSCORED, "scorer_error"), now_ns)
         if state.thresholds is None:
             return self._verdict(job, Decision(Outcome.UNSCORED, "no_threshold"), now_ns)
+        deadline_ns = job.frame.header.deadline_ns
         decision = decide(
-            float(result.anomaly_score),
-            state.thresholds,
-            now_ns=now_ns,
-            deadline_ns=job.frame.header.deadline_ns,
+            scored.anomaly_score, state.thresholds, now_ns=now_ns, deadline_ns=deadline_ns
         )
-        if decision.score is None:
-            return self._verdict(job, decision, now_ns)
-        anomaly_map = result.anomaly_map.cpu().numpy().astype(np.float32)
-        return self._verdict(job, decision, now_ns, anomaly_map)
+        shadow = self._shadow(state, scored, decision)
+        return self._verdict(job, decision, now_ns, scored, shadow)
+
+    def _shadow(self, state: LineState, scored: Scored, decision: Decision) -> ShadowVerdict | None:
+        """What the line's shadow memory says of a frame, counted beside what was decided."""
+        if state.shadow is None or scored.shadow_score is None or decision.score is None:
+            return None
+        said = decide(scored.shadow_score, state.shadow.thresholds, now_ns=0, deadline_ns=None)
+        tally = self.shadows.get(state.line.name)
+        if tally is None or tally.version != state.shadow.version:
+            tally = self.shadows[state.line.name] = ShadowTally(state.shadow.version)
+        tally.count(decision.outcome, said.outcome)
+        return ShadowVerdict(state.shadow.version, said)
 
     def _verdict(
         self,
         job: Job,
         decision: Decision,
         scored_ns: int | None = None,
-        anomaly_map: npt.NDArray[np.float32] | None = None,
+        scored: Scored | None = None,
+        shadow: ShadowVerdict | None = None,
     ) -> Verdict:
         frame = job.frame.header
         state = self._lines.get(frame.line)
         thresholds = None if state is None else state.thresholds
+        anomaly_map = None if scored is None or decision.score is None else scored.anomaly_map
         jpeg = b""
         if anomaly_map is not None and wants_picture(
             decision.outcome, frame.frame_id, pass_sample_fraction=self._pass_sample_fraction
@@ -192,32 +169,15 @@ class Engine:
             deadline_ns=frame.deadline_ns,
             source_pts_ns=frame.source_pts_ns,
             memory_version=None if state is None else state.memory_version,
-            model=self._model.fingerprint.model,
-            weights_sha256=self._model.fingerprint.weights_sha256,
-            preset=self._model.fingerprint.preset,
+            model=self._model.model,
+            weights_sha256=self._model.weights_sha256,
+            preset=self._model.preset,
             map_shape=None if anomaly_map is None else anomaly_map.shape,
             jpeg_nbytes=len(jpeg),
+            reused_fraction=None if scored is None else scored.reused_fraction,
+            cache_score_error=None if scored is None else scored.cache_score_error,
+            shadow_version=None if shadow is None else shadow.version,
+            shadow_score=None if shadow is None else shadow.decision.score,
+            shadow_outcome=None if shadow is None else shadow.decision.outcome,
         )
         return Verdict(message, anomaly_map, jpeg)
-
-
-def warm_up(model: WinClip, max_batch_frames: int) -> int:
-    """Frames per batch such that one step stays under half a second, measured on this machine.
-
-    A longer step would let the heartbeat and the deadlines of waiting frames slip.
-    """
-    side_px = model.image_px[0]
-    blank = np.zeros((1, side_px, side_px, 3), dtype=np.uint8)
-    model.features(model.preprocess(blank))
-    start_s = time.perf_counter()
-    model.features(model.preprocess(blank))
-    frame_s = time.perf_counter() - start_s
-    if frame_s > SLOW_FRAME_S:
-        log.warning(
-            "one frame takes %.1f s here: the PLC heartbeat stops meanwhile unless silence_s is "
-            "longer; use a GPU, bfloat16 or a smaller model",
-            frame_s,
-        )
-    fitting = max(1, min(max_batch_frames, int(MAX_STEP_S / frame_s)))
-    log.info("%.0f ms a frame, batches of up to %d frames", frame_s * 1e3, fitting)
-    return fitting

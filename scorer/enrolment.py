@@ -8,22 +8,26 @@ import math
 import os
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from contract.clock import Clock
 from contract.config import Line
-from contract.errors import ConfigError, ModelError
+from contract.errors import ConfigError, ImageError, ModelError
+from contract.image import read_image
 from scorer.pixels import Picture
-from scorer.shelf import Manifest, Shelf, new_version
+from scorer.shelf import Manifest, Shelf, mask_sha256, new_version
 from scorer.threshold import (
     HELD_OUT,
     LEAVE_ONE_OUT,
     held_out_threshold,
     leave_one_out_threshold,
 )
+from scorer.view import View
 from scorer.winclip import WinClip
 
 MIN_NORMAL = 8
+MASK_LEVEL = 127
 
 
 def enroll(
@@ -48,22 +52,21 @@ def enroll(
         ConfigError: the line's inspection size is not the model's, or too few normal pictures.
         ModelError: the model gives no numbers.
     """
-    require_size(model, line)
+    view = line_view(model, line)
     if 0 < len(normal) < MIN_NORMAL:
         raise ConfigError(
             f"{len(normal)} normal picture(s) cannot set a threshold",
             f"give at least {MIN_NORMAL}, or none",
         )
-    pixels = model.preprocess(images)
-    memory = model.enroll_pixels(pixels)
+    memory = model.enroll(images, view=view, pooled=line.tile_memory == "pooled")
     text = line_text(model, line)
     hashes = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images)
     if normal:
         method = HELD_OUT
-        threshold = held_out_threshold(model, model.preprocess(normal), memory, text)
+        threshold = held_out_threshold(model, normal, memory, text, view)
     else:
         method = LEAVE_ONE_OUT
-        threshold = leave_one_out_threshold(model, pixels, memory, text)
+        threshold = leave_one_out_threshold(model, images, memory, text, view)
     if not math.isfinite(threshold):
         raise ModelError("the references get scores that are not numbers", "verify the weights")
     now_ns = clock.wall_ns()
@@ -74,6 +77,9 @@ def enroll(
         normal_states=line.normal_states,
         anomalous_states=line.anomalous_states,
         inspection_px=line.inspection_px,
+        tile_overlap_px=line.tile_overlap_px,
+        tile_memory=line.tile_memory,
+        mask_sha256=mask_sha256(line),
         regions={camera.name: camera.region for camera in line.cameras},
         model=model.fingerprint.model,
         weights_sha256=model.fingerprint.weights_sha256,
@@ -81,17 +87,17 @@ def enroll(
         num_references=memory.num_references,
         image_sha256=hashes,
         created_ns=now_ns,
-        created_by=_user(),
+        created_by=user(),
         language_weight=model.language_weight,
         fail_threshold=threshold,
         threshold_method=method,
     )
     shelf.save(memory, manifest)
-    shelf.activate(line.name, manifest.version)
+    shelf.activate(line.name, manifest.version, now_ns=now_ns, by=user())
     return manifest
 
 
-def _user() -> str:
+def user() -> str:
     """Who enrolls; a number where the account has no name, as in some containers."""
     try:
         return getpass.getuser()
@@ -108,14 +114,19 @@ def line_text(model: WinClip, line: Line) -> Tensor:
     )
 
 
-def require_size(model: WinClip, line: Line) -> None:
-    """Refuse a line whose inspection size is not the model's input.
+def line_view(model: WinClip, line: Line) -> View:
+    """How the inspected crop of `line` is laid before the model.
 
     Raises:
-        ConfigError: naming both sizes.
+        ConfigError: sizes that do not fit the model, a mask that cannot be read or shows nothing.
     """
-    if (line.inspection_px, line.inspection_px) != model.image_px:
-        raise ConfigError(
-            f"line {line.name}: inspection_px is {line.inspection_px}",
-            f"{model.fingerprint.model} takes {model.image_px[0]}",
-        )
+    mask = None
+    if line.mask is not None:
+        try:
+            mask = torch.from_numpy(read_image(line.mask).max(axis=2) > MASK_LEVEL)
+        except ImageError as error:
+            raise ConfigError(f"line {line.name}: mask: {error}") from None
+    try:
+        return model.view(line.inspection_px, overlap_px=line.tile_overlap_px, mask=mask)
+    except ConfigError as error:
+        raise ConfigError(f"line {line.name}: {error}") from None

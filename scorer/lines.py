@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from contract.config import Line
 from contract.errors import FlawlineError, MemoryMismatch
-from scorer.enrolment import line_text, require_size
+from scorer.enrolment import line_text, line_view
 from scorer.memory import ReferenceMemory
-from scorer.shelf import Manifest, Shelf
+from scorer.pointers import Role
+from scorer.shelf import Shelf
 from scorer.verdicts import Thresholds
+from scorer.view import View
 from scorer.winclip import WinClip
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Judge:
+    """A reference memory and the thresholds that go with it."""
+
+    memory: ReferenceMemory
+    version: str
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True)
 class LineState:
-    """One line as the scorer judges it now. `problem` set: its frames become UNSCORED(problem)."""
+    """One line as the scorer judges it now. `problem` set: its frames become UNSCORED(problem).
+
+    Without an `active` judge the line is judged by words alone, if it has `zero_shot` thresholds.
+    A `shadow` judges beside it, without a say.
+    """
 
     line: Line
     text: Tensor
-    memory: ReferenceMemory | None = None
-    memory_version: str | None = None
-    thresholds: Thresholds | None = None
+    view: View
+    active: Judge | None = None
+    shadow: Judge | None = None
+    zero_shot: Thresholds | None = None
     problem: str | None = None
+
+    @property
+    def memory(self) -> ReferenceMemory | None:
+        return None if self.active is None else self.active.memory
+
+    @property
+    def memory_version(self) -> str | None:
+        return None if self.active is None else self.active.version
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        return self.zero_shot if self.active is None else self.active.thresholds
 
 
 class Lines(Mapping[str, LineState]):
-    """The states of all lines, following the active memory of each on disk.
+    """The states of all lines, following the pointers to their memories on disk.
 
     Args:
         lines: the configured lines.
@@ -40,19 +68,23 @@ class Lines(Mapping[str, LineState]):
         shelf: where reference memories stand.
 
     Raises:
-        ConfigError: a line's inspection size is not the model's input.
+        ConfigError: a line's inspection size or mask does not fit the model.
     """
 
     def __init__(self, lines: tuple[Line, ...], model: WinClip, shelf: Shelf) -> None:
         self._model = model
         self._shelf = shelf
         self._states: dict[str, LineState] = {}
-        self._loaded: dict[str, str | None] = {}
+        self._loaded: dict[tuple[str, Role], str | None] = {}
         for line in lines:
-            require_size(model, line)
-            self._states[line.name] = LineState(line, line_text(model, line))
-            self._loaded[line.name] = None
-            self._load(line.name, None)
+            alone = line.zero_shot_threshold
+            self._states[line.name] = LineState(
+                line,
+                line_text(model, line),
+                line_view(model, line),
+                zero_shot=None if alone is None else Thresholds(alone),
+                problem="no_reference" if alone is None else None,
+            )
         self.reload()
 
     def __getitem__(self, name: str) -> LineState:
@@ -65,66 +97,53 @@ class Lines(Mapping[str, LineState]):
         return len(self._states)
 
     def reload(self) -> None:
-        """Follow the active pointers; a memory that cannot be used leaves the one in use alone.
+        """Follow the pointers; a memory that cannot be used leaves the one in use alone.
 
         A line that has none in use is then UNSCORED, and the reason is logged.
         """
         for name in self._states:
-            try:
-                active = self._shelf.active(name)
-                if active != self._loaded[name]:
-                    self._loaded[name] = active
-                    self._load(name, active)
-            except FlawlineError as error:
-                log.error("line %s: %s", name, error)
-                if self._states[name].memory is None:
-                    problem = (
-                        "memory_mismatch" if isinstance(error, MemoryMismatch) else "memory_damaged"
-                    )
-                    self._replace(name, problem=problem)
+            self._follow(name, "active", self._shelf.active)
+            self._follow(name, "shadow", self._shelf.shadowing)
 
-    def fetch(self, name: str, version: str) -> tuple[ReferenceMemory, Manifest]:
-        """A memory that line `name` can use.
+    def fetch(self, name: str, version: str) -> Judge:
+        """A memory that line `name` can use, and its thresholds.
 
         Raises:
             StorageError: missing or damaged.
-            MemoryMismatch: made with another model, preset, size or region.
+            MemoryMismatch: made with another model, preset, size, tiling, mask or region.
         """
+        state = self._states[name]
         memory, manifest = self._shelf.load(name, version)
-        memory.require(self._model.fingerprint)
-        manifest.require(self._states[name].line, language_weight=self._model.language_weight)
+        memory.require(self._model.fingerprint, num_tiles=state.view.num_tiles)
+        manifest.require(state.line, language_weight=self._model.language_weight)
         if manifest.num_references < 1:
             raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
-        return memory, manifest
+        fixed = state.line.fail_threshold
+        fail = manifest.fail_threshold if fixed is None else fixed
+        thresholds = Thresholds(fail, state.line.review_threshold)
+        return Judge(self._model.adopt(memory), version, thresholds)
 
-    def _load(self, name: str, version: str | None) -> None:
-        line = self._states[name].line
-        if version is None:
-            alone = line.zero_shot_threshold
-            self._replace(
-                name,
-                thresholds=None if alone is None else Thresholds(alone),
-                problem="no_reference" if alone is None else None,
-            )
+    def _follow(self, name: str, role: Role, pointer: Callable[[str], str | None]) -> None:
+        state = self._states[name]
+        try:
+            version = pointer(name)
+            if version == self._loaded.get((name, role)):
+                return
+            self._loaded[name, role] = version
+            judge = None if version is None else self.fetch(name, version)
+        except FlawlineError as error:
+            log.error("line %s: %s memory: %s", name, role, error)
+            if role == "active" and state.active is None:
+                damaged = not isinstance(error, MemoryMismatch)
+                problem = "memory_damaged" if damaged else "memory_mismatch"
+                self._states[name] = replace(state, problem=problem)
             return
-        memory, manifest = self.fetch(name, version)
-        fail = manifest.fail_threshold if line.fail_threshold is None else line.fail_threshold
-        self._replace(
-            name,
-            memory=self._model.adopt(memory),
-            version=version,
-            thresholds=Thresholds(fail, line.review_threshold),
-        )
-        log.info("line %s: reference memory %s is active", name, version)
+        self._states[name] = _with(state, role, judge)
+        log.info("line %s: reference memory %s is %s", name, version or "none", role)
 
-    def _replace(
-        self,
-        name: str,
-        *,
-        memory: ReferenceMemory | None = None,
-        version: str | None = None,
-        thresholds: Thresholds | None = None,
-        problem: str | None = None,
-    ) -> None:
-        old = self._states[name]
-        self._states[name] = LineState(old.line, old.text, memory, version, thresholds, problem)
+
+def _with(state: LineState, role: Role, judge: Judge | None) -> LineState:
+    if role == "shadow":
+        return replace(state, shadow=judge)
+    unable = judge is None and state.zero_shot is None
+    return replace(state, active=judge, problem="no_reference" if unable else None)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 MIN_TERM = 1e-6
-MAX_SIMILARITIES = 1 << 26
+MAX_SIMILARITIES = 1 << 24
+MAX_REFERENCE_VALUES = 1 << 24
 
 
 def language_score(embeddings: Tensor, text: Tensor, *, temperature: float) -> Tensor:
@@ -57,8 +58,10 @@ def association(features: Tensor, references: Tensor) -> Tensor:
         float32 (N, F): min over r of (1 - cos) / 2, in [0, 1].
     """
     queries = features.flatten(0, 1).float()
-    block = max(1, MAX_SIMILARITIES // max(1, queries.shape[0]))
+    block = min(
+        MAX_SIMILARITIES // max(1, queries.shape[0]), MAX_REFERENCE_VALUES // queries.shape[1]
+    )
     nearest = torch.full(queries.shape[:1], -1.0, device=features.device)
-    for part in torch.split(references, block):
+    for part in torch.split(references, max(1, block)):
         nearest = torch.maximum(nearest, (queries @ part.float().T).amax(dim=-1))
     return ((1.0 - nearest) / 2.0).clamp(0.0, 1.0).reshape(features.shape[:2])

@@ -18,22 +18,20 @@ Picture = npt.NDArray[np.uint8]
 
 
 class Preprocessor:
-    """Squash-resize (bicubic, antialiased) to the model's input and normalise, as CLIP was trained.
+    """Squash-resize (bicubic, antialiased) and normalise, as CLIP was trained.
 
     Args:
-        image_px: height and width of the model's input.
         mean, std: per RGB channel, of values in [0, 1].
     """
 
-    def __init__(
-        self, image_px: tuple[int, int], mean: Sequence[float], std: Sequence[float]
-    ) -> None:
-        self._image_px = image_px
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         self._mean = torch.tensor(mean).view(3, 1, 1) * 255.0
         self._std = torch.tensor(std).view(3, 1, 1) * 255.0
 
-    def __call__(self, images: Picture | Sequence[Picture], like: Tensor) -> Tensor:
-        """(N, 3, H, W) in the dtype and on the device of `like`.
+    def __call__(self, images: Picture | Sequence[Picture], like: Tensor, size_px: int) -> Tensor:
+        """(N, 3, size_px, size_px) in the dtype and on the device of `like`.
+
+        Bytes travel to a GPU from pinned memory, without waiting, and become numbers there.
 
         Args:
             images: uint8 RGB, one array (N, H, W, 3) or a sequence of (H, W, 3) of any sizes.
@@ -43,20 +41,28 @@ class Preprocessor:
         """
         if len(images) == 0:
             raise ImageError("no image given", "expected at least one")
-        pixels = torch.stack([self._resized(image) for image in images]).to(like.device)
+        pixels = torch.stack([_resized(image, size_px) for image in images])
+        if like.is_cuda:
+            pixels = pixels.pin_memory()
+        pixels = pixels.to(like.device, non_blocking=True)
         mean, std = self._mean.to(like.device), self._std.to(like.device)
         return ((pixels - mean) / std).to(like.dtype)
 
-    def _resized(self, image: npt.NDArray[Any]) -> Tensor:
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise ImageError(
-                f"image of shape {image.shape} and dtype {image.dtype}",
-                "expected (H, W, 3) uint8 RGB",
-            )
-        tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-        if tensor.shape[1:] == self._image_px:
-            return tensor
-        resized: Tensor = resize(
-            tensor, list(self._image_px), interpolation=InterpolationMode.BICUBIC, antialias=True
+    def levels(self, grey_levels: float) -> Tensor:
+        """(3,) `grey_levels` of 255 in the units of normalised pixels, per channel."""
+        return grey_levels / self._std.flatten()
+
+
+def _resized(image: npt.NDArray[Any], size_px: int) -> Tensor:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ImageError(
+            f"image of shape {image.shape} and dtype {image.dtype}",
+            "expected (H, W, 3) uint8 RGB",
         )
-        return resized
+    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    if tensor.shape[1:] == (size_px, size_px):
+        return tensor
+    resized: Tensor = resize(
+        tensor, [size_px, size_px], interpolation=InterpolationMode.BICUBIC, antialias=True
+    )
+    return resized

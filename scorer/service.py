@@ -20,6 +20,7 @@ from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_versio
 from contract.sockets import Sockets
 from scorer.collector import Collector
 from scorer.engine import Engine
+from scorer.enrolment import user
 from scorer.lines import Lines
 from scorer.outbox import Outbox
 from scorer.scheduler import Scheduler
@@ -124,7 +125,7 @@ class Service:
             self._read_acks()
         self._read_frames()
         if self._has_room():
-            for verdict in self._engine.step():
+            for verdict in self._engine.step(patient=not self._shell.stopping):
                 self._outbox.add(verdict)
         self._send_verdicts()
         if self._reload.due():
@@ -185,7 +186,11 @@ class Service:
                 raise WireError(f"{request.type} where a request belongs")
             text = self._obey(request)
             reply = ReplyMessage(
-                ok=True, text=text, memories=self._memories(), enrolment=self._collector.state
+                ok=True,
+                text=text,
+                memories=self._memories(),
+                enrolment=self._collector.state,
+                shadows={line: tally.report() for line, tally in self._engine.shadows.items()},
             )
         except FlawlineError as error:
             reply = ReplyMessage(ok=False, text=str(error)[:4096])
@@ -198,12 +203,29 @@ class Service:
             raise FlawlineError(
                 f"no line {request.line}", f"the lines are {', '.join(self._lines)}"
             )
-        if request.command == "activate":
-            self._lines.fetch(request.line, request.memory_version or "")
-            self._shelf.activate(request.line, request.memory_version or "")
+        if request.command == "enroll":
+            return self._collector.start(request)
+        return self._point(request.command, request.line, request.memory_version)
+
+    def _point(self, command: str, line: str, version: str | None) -> str:
+        """Change which memory judges `line`; one that does not fit is refused with the reason."""
+        if command == "shadow" and version is None:
+            self._shelf.shadow(line, None)
             self._lines.reload()
-            return f"line {request.line}: {request.memory_version} is active"
-        return self._collector.start(request)
+            return f"line {line}: no shadow any more"
+        if command == "promote":
+            version = self._shelf.shadowing(line)
+            if version is None:
+                raise FlawlineError(f"line {line} has no shadow memory", "give it one first")
+        elif command == "rollback":
+            version = self._shelf.previous(line)
+        self._lines.fetch(line, version or "")
+        if command == "shadow":
+            self._shelf.shadow(line, version)
+        else:
+            self._shelf.activate(line, version or "", now_ns=self._shell.clock.wall_ns(), by=user())
+        self._lines.reload()
+        return f"line {line}: {version} is {'the shadow' if command == 'shadow' else 'active'}"
 
     def _memories(self) -> dict[str, str]:
         return {name: state.memory_version or "" for name, state in self._lines.items()}

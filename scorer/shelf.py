@@ -1,13 +1,12 @@
-"""Reference memories on disk: immutable versions per line and an atomic pointer to the active one.
+"""Reference memories on disk: immutable versions per line and which of them is in use.
 
 DIRECTORY/<line>/<version>/memory.safetensors, manifest.json
-DIRECTORY/<line>/active                          holds a version's name
+DIRECTORY/<line>/active, shadow, history         see `pointers`
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,10 +20,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from contract.config import Line, Region
-from contract.errors import MemoryMismatch, StorageError
+from contract.errors import ConfigError, MemoryMismatch, StorageError
 from contract.section import Score
 from scorer.files import sha256_of
-from scorer.memory import Fingerprint, ReferenceMemory
+from scorer.memory import Bank, Fingerprint, ReferenceMemory
+from scorer.pointers import Activation, Pointers
 
 
 class Manifest(BaseModel):
@@ -32,13 +32,16 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     version: str
     line: str
     object_name: str
     normal_states: tuple[str, ...]
     anomalous_states: tuple[str, ...]
     inspection_px: int
+    tile_overlap_px: int
+    tile_memory: str
+    mask_sha256: str | None
     regions: Mapping[str, Region | None]
     model: str
     weights_sha256: str
@@ -56,6 +59,10 @@ class Manifest(BaseModel):
     def fingerprint(self) -> Fingerprint:
         return Fingerprint(self.model, self.weights_sha256, self.preset)
 
+    @property
+    def _tiling(self) -> tuple[int, str]:
+        return self.tile_overlap_px, self.tile_memory
+
     def require(self, line: Line, *, language_weight: float) -> None:
         """Refuse a line whose inspected crop, or kind of score, is not the enrolled one.
 
@@ -67,6 +74,17 @@ class Manifest(BaseModel):
                 f"line {line.name}: the reference memory {self.version} was made at "
                 f"{self.inspection_px} px, the line inspects at {line.inspection_px} px",
                 "enroll the line again",
+            )
+        if self._tiling != (line.tile_overlap_px, line.tile_memory):
+            raise MemoryMismatch(
+                f"line {line.name}: the reference memory {self.version} was made with tiles that "
+                f"overlap by {self.tile_overlap_px} px and tile_memory {self.tile_memory}",
+                "enroll the line again, or set them back",
+            )
+        if self.mask_sha256 != mask_sha256(line):
+            raise MemoryMismatch(
+                f"line {line.name}: the reference memory {self.version} was made with another mask",
+                "enroll the line again, or put the mask back",
             )
         if self.language_weight != language_weight:
             raise MemoryMismatch(
@@ -101,9 +119,10 @@ class Shelf:
         Raises:
             StorageError: the folder cannot be written.
         """
-        tensors = {"patches": memory.patches.contiguous()}
-        tensors |= {
-            f"windows.{number}": scale.contiguous() for number, scale in enumerate(memory.windows)
+        tensors = {
+            f"{tile}.{number}": features.contiguous()
+            for tile, bank in enumerate(memory.banks)
+            for number, features in enumerate((bank.patches, *bank.windows))
         }
         home = self._directory / manifest.line
         try:
@@ -124,33 +143,63 @@ class Shelf:
             reason = getattr(error, "strerror", None) or error
             raise StorageError(f"cannot write reference memory to {home}: {reason}") from None
 
-    def activate(self, line: str, version: str) -> None:
+    def activate(self, line: str, version: str, *, now_ns: int, by: str) -> None:
         """Point `line` to `version`; a running scorer follows within a second.
+
+        A version that was the line's shadow is none any more: it is promoted.
+
+        Args:
+            now_ns, by: for the history.
 
         Raises:
             StorageError: no such version, or the folder cannot be written.
         """
-        home = self._directory / line
         self._require(line, version)
-        draft = home / f".active-{os.getpid()}"
-        try:
-            draft.write_text(version, "utf-8")
-            draft.replace(home / _ACTIVE)
-        except OSError as error:
-            raise StorageError(f"cannot write {home / _ACTIVE}: {error.strerror}") from None
+        pointers = self._pointers(line)
+        pointers.write("active", version)
+        if pointers.read("shadow") == version:
+            pointers.write("shadow", None)
+        pointers.note(Activation(version=version, activated_ns=now_ns, activated_by=by))
+
+    def shadow(self, line: str, version: str | None) -> None:
+        """Have `version` judge beside the active one, without a say; None: no longer.
+
+        Raises:
+            StorageError: no such version, or the folder cannot be written.
+        """
+        if version is not None:
+            self._require(line, version)
+        self._pointers(line).write("shadow", version)
+
+    def previous(self, line: str) -> str:
+        """The version that was active before: going back twice returns.
+
+        Raises:
+            StorageError: there was none.
+        """
+        active = self.active(line)
+        for activation in reversed(self.history(line)):
+            if activation.version != active:
+                return activation.version
+        raise StorageError(
+            f"line {line} has no earlier reference memory to go back to",
+            f"it has: {', '.join(self.versions(line)) or 'none'}; activate one of them",
+        )
 
     def active(self, line: str) -> str | None:
         """The active version of `line`, if any."""
-        try:
-            return (self._directory / line / _ACTIVE).read_text("utf-8").strip()
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise StorageError(
-                f"cannot read {self._directory / line / _ACTIVE}: "
-                f"{getattr(error, 'strerror', 'not text')}",
-                "activate a version again",
-            ) from None
+        return self._pointers(line).read("active")
+
+    def shadowing(self, line: str) -> str | None:
+        """The version that judges beside the active one, if any."""
+        return self._pointers(line).read("shadow")
+
+    def history(self, line: str) -> list[Activation]:
+        """When which version of `line` was activated, oldest first."""
+        return self._pointers(line).history()
+
+    def _pointers(self, line: str) -> Pointers:
+        return Pointers(self._directory / line)
 
     def versions(self, line: str) -> list[str]:
         """All versions of `line`, oldest first."""
@@ -175,10 +224,7 @@ class Shelf:
             if sha256_of(home / _TENSORS) != manifest.memory_sha256:
                 raise ValueError("its SHA-256 is not the manifest's")
             tensors: dict[str, Tensor] = load_file(home / _TENSORS)
-            windows = tuple(tensors[f"windows.{number}"] for number in range(len(tensors) - 1))
-            memory = ReferenceMemory(
-                tensors["patches"], windows, manifest.num_references, manifest.fingerprint
-            )
+            memory = ReferenceMemory(_banks(tensors), manifest.num_references, manifest.fingerprint)
         except (OSError, ValueError, SafetensorError, KeyError) as error:
             raise StorageError(
                 f"reference memory {home} is missing or damaged ({type(error).__name__})",
@@ -201,6 +247,35 @@ def new_version(created_ns: int, image_sha256: tuple[str, ...]) -> str:
     return f"{moment}-{digest[:8]}"
 
 
+def mask_sha256(line: Line) -> str | None:
+    """What tells one mask from another.
+
+    Raises:
+        ConfigError: the mask cannot be read.
+    """
+    if line.mask is None:
+        return None
+    try:
+        return sha256_of(line.mask)
+    except OSError as error:
+        raise ConfigError(
+            f"line {line.name}: mask {line.mask}: {error.strerror}", "a picture, white and black"
+        ) from None
+
+
+def _banks(tensors: Mapping[str, Tensor]) -> tuple[Bank, ...]:
+    """Tensors named `tile.number`, patches first, as banks."""
+    tiles = 1 + max(int(name.split(".")[0]) for name in tensors)
+    scales = len(tensors) // tiles - 1
+    return tuple(
+        Bank(
+            tensors[f"{tile}.0"],
+            tuple(tensors[f"{tile}.{number}"] for number in range(1, scales + 1)),
+        )
+        for tile in range(tiles)
+    )
+
+
 def _shown(region: Region | None) -> str:
     if region is None:
         return "the whole picture"
@@ -209,4 +284,3 @@ def _shown(region: Region | None) -> str:
 
 _TENSORS = "memory.safetensors"
 _MANIFEST = "manifest.json"
-_ACTIVE = "active"

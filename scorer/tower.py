@@ -1,13 +1,16 @@
-"""CLIP's image tower over a whole image and all of its windows in one packed pass.
+"""CLIP's image tower over whole images and their windows in one packed pass.
 
 Equation (2) runs the tower on the class token and the patches of one window. Here the tokens of
-the image and of every window of every scale stand in one packed batch: each linear layer and norm
+the images and of every window of every scale stand in one packed batch: each linear layer and norm
 runs once over all of them, and attention stays within a window. Three savings are exact:
 
 - `ln_pre` and the first block's query, key and value are computed once per patch and gathered,
   because before the first attention a token does not depend on its window;
 - in the last block a window needs the query and the MLP of its class token only;
 - both scales and the image share every matrix product.
+
+Which windows are wanted may differ from image to image: those that a cache holds, or that lie
+outside a region of interest, take no part.
 """
 
 from __future__ import annotations
@@ -20,13 +23,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from contract.errors import ModelError
+from scorer.blocks import Block, attend
+from scorer.linear import Linear
 from scorer.windows import window_patches
 
 MAX_TOKENS = 12_000
 
 
 class Features(NamedTuple):
-    """What the tower sees in N images; every vector has length 1.
+    """What the tower sees in N images; every vector has length 1, or is 0 if it was not wanted.
 
     Attributes:
         image: (N, D) class token of the whole image, projected.
@@ -38,28 +43,72 @@ class Features(NamedTuple):
     patches: Tensor
     windows: tuple[Tensor, ...]
 
-    def take(self, images: list[int]) -> Features:
+    def take(self, images: slice | list[int]) -> Features:
         """The features of some of the images."""
         return Features(
-            self.image[images],
-            self.patches[images],
-            tuple(scale[images] for scale in self.windows),
+            self.image[images], self.patches[images], tuple(each[images] for each in self.windows)
+        )
+
+    @classmethod
+    def cat(cls, parts: list[Features]) -> Features:
+        """The features of several batches as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            torch.cat([part.image for part in parts]),
+            torch.cat([part.patches for part in parts]),
+            tuple(torch.cat(each) for each in zip(*(part.windows for part in parts), strict=True)),
         )
 
 
-class Layout(NamedTuple):
-    """Where the tokens of N images stand in a packed batch: group by group, window by window.
+class Wanted(NamedTuple):
+    """What the tower shall look at, bool.
 
     Attributes:
-        shapes: per group, windows and tokens per window.
-        gather: (T,) of all tokens, their place among the N * (1 + P) tokens of the images.
-        queries: per group, tokens per window that the last block has to mix.
-        kept: (Q,) of these tokens, their place in the packed batch.
+        image: (N,) the whole image: its class token and its patches.
+        windows: per scale (N, W).
     """
 
-    shapes: list[tuple[int, int]]
+    image: Tensor
+    windows: tuple[Tensor, ...]
+
+    @property
+    def groups(self) -> tuple[Tensor, ...]:
+        """The image as a window among the others: (N, 1), then per scale (N, W)."""
+        return (self.image[:, None], *self.windows)
+
+    @property
+    def num_windows(self) -> Tensor:
+        """int64 (N,): windows of each image, the whole image among them."""
+        return torch.cat(self.groups, dim=1).sum(dim=1)
+
+    @classmethod
+    def cat(cls, parts: list[Wanted]) -> Wanted:
+        """What is wanted of several batches as one."""
+        return cls(
+            torch.cat([part.image for part in parts]),
+            tuple(torch.cat(each) for each in zip(*(part.windows for part in parts), strict=True)),
+        )
+
+    def take(self, images: slice) -> Wanted:
+        """What is wanted of some of the images."""
+        return Wanted(self.image[images], tuple(each[images] for each in self.windows))
+
+
+class Layout(NamedTuple):
+    """Where the tokens stand in a packed batch: group by group, window by window.
+
+    Attributes:
+        rows: windows per group; the first group are the whole images.
+        lengths: tokens per window, per group.
+        gather: (T,) of all tokens, their place among the N * (1 + P) tokens of the images.
+        kept: (Q,) places of the tokens that the last block has to mix: class tokens, and all
+            tokens of whole images.
+    """
+
+    rows: list[int]
+    lengths: list[int]
     gather: Tensor
-    queries: list[int]
     kept: Tensor
 
 
@@ -67,148 +116,208 @@ class ImageTower(nn.Module):
     """The packed pass over an open_clip vision transformer.
 
     Args:
-        visual: the `visual` tower of an open_clip CLIP model; shared, not copied.
+        visual: the `visual` tower of an open_clip CLIP model, on its device and in its dtype;
+            shared, not copied.
         scales: window sides in patches.
 
     Raises:
         ModelError: a tower that is built differently from the paper's (no class token pooling,
             attention pooling, timm, custom blocks).
+        static_shapes: fill the number of windows up to powers of two, so that a compiler or a
+            graph of the device meets few shapes.
+
+    Attributes:
+        max_tokens: tokens that run at once; a larger batch runs in parts.
     """
 
-    def __init__(self, visual: Any, scales: tuple[int, ...]) -> None:
+    def __init__(
+        self, visual: Any, scales: tuple[int, ...], *, static_shapes: bool = False
+    ) -> None:
         super().__init__()
         _refuse_unsupported(visual)
         self.visual = visual
+        self.max_tokens = MAX_TOKENS
+        self.static_shapes = static_shapes
         self.grid: tuple[int, int] = tuple(visual.grid_size)
         self.image_px: tuple[int, int] = tuple(visual.image_size)
         self.width = int(visual.class_embedding.shape[0])
         self.embed_dim = int(visual.proj.shape[1])
-        self.groups = [
-            torch.cat([torch.zeros(len(patches), 1, dtype=torch.int64), patches + 1], dim=1)
-            for patches in (
-                torch.arange(self.grid[0] * self.grid[1]).unsqueeze(0),
-                *(window_patches(self.grid, scale) for scale in scales),
-            )
-        ]
-        self._layouts: dict[int, Layout] = {}
+        self.window_patches = [window_patches(self.grid, scale) for scale in scales]
+        whole = torch.arange(self.grid[0] * self.grid[1])[None]
+        self._groups = [F.pad(patches + 1, (1, 0)) for patches in (whole, *self.window_patches)]
+        self._blocks = [Block(block) for block in visual.transformer.resblocks]
+        self._embed = Linear(visual.conv1.weight.flatten(1), visual.conv1.bias)
+        self._project = Linear(visual.proj.T, None)
 
     @property
     def tokens_per_image(self) -> int:
         """Tokens that one image costs: image, and windows of every scale."""
-        return sum(group.numel() for group in self.groups)
+        return sum(group.numel() for group in self._groups)
 
-    def forward(self, pixels: Tensor) -> Features:
-        """Features of preprocessed images.
+    def patchify(self, pixels: Tensor) -> Tensor:
+        """The patches (N, P, 3 * side * side) of preprocessed images (N, 3, H, W)."""
+        rows, columns = self.grid
+        side = self.image_px[0] // rows
+        cut = pixels.reshape(len(pixels), -1, rows, side, columns, side)
+        return cut.permute(0, 2, 4, 1, 3, 5).reshape(len(pixels), rows * columns, -1)
+
+    def everything(self, num_images: int) -> Wanted:
+        """All of `num_images`."""
+        return Wanted(
+            torch.ones(num_images, dtype=torch.bool),
+            tuple(
+                torch.ones(num_images, len(patches), dtype=torch.bool)
+                for patches in self.window_patches
+            ),
+        )
+
+    def forward(self, patches: Tensor, wanted: Wanted | None = None) -> Features:
+        """Features of images.
 
         Args:
-            pixels: (N, 3, H, W) at the model's input size, normalised, in the tower's dtype.
+            patches: (N, P, 3 * side * side) from `patchify`, in the tower's dtype.
+            wanted: what to look at, on the CPU; None: everything.
         """
-        size = max(1, MAX_TOKENS // self.tokens_per_image)
-        parts = [self._forward(part) for part in torch.split(pixels, size)]
-        if len(parts) == 1:
-            return parts[0]
+        wanted = self.everything(len(patches)) if wanted is None else wanted
+        if not wanted.num_windows.any():
+            return self._nothing(patches)
+        return Features.cat(
+            [
+                self._forward(patches[part], wanted.take(part))
+                for part in self._parts(self.num_tokens(wanted))
+            ]
+        )
+
+    def _nothing(self, patches: Tensor) -> Features:
+        num = len(patches)
         return Features(
-            torch.cat([part.image for part in parts]),
-            torch.cat([part.patches for part in parts]),
+            patches.new_zeros(num, self.embed_dim),
+            patches.new_zeros(num, self._groups[0].shape[1] - 1, self.width),
             tuple(
-                torch.cat(scale) for scale in zip(*(part.windows for part in parts), strict=True)
+                patches.new_zeros(num, len(each), self.embed_dim) for each in self.window_patches
             ),
         )
 
-    def _forward(self, pixels: Tensor) -> Features:
+    def num_tokens(self, wanted: Wanted) -> Tensor:
+        """int64 (N,): tokens that each image costs."""
+        return sum(
+            (
+                each.sum(dim=1) * group.shape[1]
+                for each, group in zip(wanted.groups, self._groups, strict=True)
+            ),
+            torch.zeros(len(wanted.image), dtype=torch.int64),
+        )
+
+    def _parts(self, num_tokens: Tensor) -> list[slice]:
+        """Consecutive images that fit `max_tokens` together; one that does not fit goes alone."""
+        starts, total = [0], 0
+        for index, tokens in enumerate(num_tokens.tolist()):
+            if total and total + tokens > self.max_tokens:
+                starts.append(index)
+                total = 0
+            total += tokens
+        return [slice(start, end) for start, end in pairwise([*starts, len(num_tokens)])]
+
+    def _forward(self, patches: Tensor, wanted: Wanted) -> Features:
+        chosen = [each.nonzero() for each in wanted.groups]
+        layout = self._layout(chosen, patches.device)
+        x = self._run(self._tokens(patches), layout)
+        return self._features(x, layout.rows, chosen, len(patches))
+
+    def _tokens(self, patches: Tensor) -> Tensor:
+        """(N * (1 + P), width): class token and patches of each image, as the first block sees."""
         visual = self.visual
-        layout = self._layout(pixels.shape[0], pixels.device)
-        blocks = list(visual.transformer.resblocks)
-        tokens = visual._embeds(pixels).flatten(0, 1)
+        embedded = self._embed(patches.flatten(0, 1)).reshape(*patches.shape[:2], -1)
+        first = visual.class_embedding.expand(len(patches), 1, -1)
+        positioned = torch.cat([first, embedded], dim=1) + visual.positional_embedding
+        tokens: Tensor = visual.ln_pre(positioned).flatten(0, 1)
+        return tokens
 
-        qkv = _query_key_value(blocks[0], blocks[0].ln_1(tokens)).index_select(0, layout.gather)
+    def _layout(self, chosen: list[Tensor], device: torch.device) -> Layout:
+        first_token = 1 + self.grid[0] * self.grid[1]
+        rows, gather, kept, start = [], [], [], 0
+        for number, (found, group) in enumerate(zip(chosen, self._groups, strict=True)):
+            found = _padded(found) if self.static_shapes else found
+            image, window = found.unbind(dim=1)
+            gather.append((first_token * image[:, None] + group[window]).flatten())
+            places = start + torch.arange(len(gather[-1])).view(group[window].shape)
+            kept.append((places if number == 0 else places[:, :1]).flatten())
+            rows.append(len(found))
+            start += len(gather[-1])
+        return Layout(
+            rows,
+            [group.shape[1] for group in self._groups],
+            torch.cat(gather).to(device, non_blocking=True),
+            torch.cat(kept).to(device, non_blocking=True),
+        )
+
+    def _run(self, tokens: Tensor, layout: Layout) -> Tensor:
+        """The blocks: from the tokens of the images to the kept tokens (Q, width)."""
+        *blocks, last = self._blocks
         x = tokens.index_select(0, layout.gather)
-        every = [length for _, length in layout.shapes]
-        for block, following in pairwise(blocks):
-            x = _mix(block, x, _attend(block, qkv, layout.shapes, every))
-            qkv = _query_key_value(following, following.ln_1(x))
-        attended = _attend(blocks[-1], qkv, layout.shapes, layout.queries)
-        x = visual.ln_post(_mix(blocks[-1], x.index_select(0, layout.kept), attended))
-        return self._features(x, pixels.shape[0], layout)
+        for block in blocks:
+            if block is blocks[0]:
+                qkv = block.query_key_value(block.ln_1(tokens)).index_select(0, layout.gather)
+            else:
+                qkv = block.query_key_value(block.ln_1(x))
+            query, key_value = qkv.tensor_split([self.width], dim=1)
+            x = block.mix(x, _attend(block, query, key_value, layout, layout.lengths))
+        normed = last.ln_1(x)
+        query, key_value = last.query(normed.index_select(0, layout.kept)), last.key_value(normed)
+        asking = [layout.lengths[0]] + [1] * (len(layout.lengths) - 1)
+        attended = _attend(last, query, key_value, layout, asking)
+        return last.mix(x.index_select(0, layout.kept), attended)
 
-    def _features(self, x: Tensor, num_images: int, layout: Layout) -> Features:
-        counts = [
-            rows * queries for (rows, _), queries in zip(layout.shapes, layout.queries, strict=True)
-        ]
-        whole, *windows = torch.split(x, counts)
-        whole = whole.reshape(num_images, layout.queries[0], -1)
-        proj = self.visual.proj
+    def _features(self, x: Tensor, rows: list[int], chosen: list[Tensor], num: int) -> Features:
+        """Kept tokens (Q, width) to the features of `num` images."""
+        x = self.visual.ln_post(x)
+        whole, windows = x.tensor_split([rows[0] * self._groups[0].shape[1]])
+        whole = whole.reshape(rows[0], self._groups[0].shape[1], self.width)
+        projected = F.normalize(self._project(torch.cat([whole[:, 0], windows])), dim=-1)
+        image, *scales = torch.split(projected, rows)
         return Features(
-            F.normalize(whole[:, 0] @ proj, dim=-1),
-            F.normalize(whole[:, 1:], dim=-1),
+            _place(image, chosen[0], (num, 1)).squeeze(1),
+            _place(F.normalize(whole[:, 1:], dim=-1), chosen[0], (num, 1)).squeeze(1),
             tuple(
-                F.normalize((part @ proj).reshape(num_images, -1, self.embed_dim), dim=-1)
-                for part in windows
+                _place(each, found, (num, len(patches)))
+                for each, found, patches in zip(
+                    scales, chosen[1:], self.window_patches, strict=True
+                )
             ),
         )
 
-    def _layout(self, num_images: int, device: torch.device) -> Layout:
-        """The layout of `num_images`, made once; `MAX_TOKENS` bounds how many there are."""
-        if num_images not in self._layouts:
-            num_tokens = 1 + self.grid[0] * self.grid[1]
-            first = num_tokens * torch.arange(num_images)[:, None]
-            shapes = [(num_images * len(group), group.shape[1]) for group in self.groups]
-            queries = [shapes[0][1]] + [1] * (len(shapes) - 1)
-            places, start = [], 0
-            for (rows, length), wanted in zip(shapes, queries, strict=True):
-                window = start + length * torch.arange(rows)[:, None]
-                places.append((window + torch.arange(wanted)).flatten())
-                start += rows * length
-            self._layouts[num_images] = Layout(
-                shapes,
-                torch.cat([(first + group.flatten()).flatten() for group in self.groups]).to(
-                    device
-                ),
-                queries,
-                torch.cat(places).to(device),
-            )
-        return self._layouts[num_images]
 
-
-def _query_key_value(block: Any, x: Tensor) -> Tensor:
-    return F.linear(x, block.attn.in_proj_weight, block.attn.in_proj_bias)
-
-
-def _attend(block: Any, qkv: Tensor, shapes: list[tuple[int, int]], queries: list[int]) -> Tensor:
-    """Multi-head attention within each window.
-
-    Args:
-        qkv: (T, 3 * width) packed.
-        queries: per group, how many tokens of each window ask, counted from its first.
-
-    Returns:
-        (Q, width) packed: the tokens that asked.
-    """
-    heads = block.attn.num_heads
-    width = qkv.shape[-1] // 3
-    counts = [rows * asking for (rows, _), asking in zip(shapes, queries, strict=True)]
-    mixed = qkv.new_empty(sum(counts), width)
-    groups = zip(
-        torch.split(qkv, [rows * length for rows, length in shapes]),
+def _attend(
+    block: Block, query: Tensor, key_value: Tensor, layout: Layout, asking: list[int]
+) -> Tensor:
+    """Attention within the windows of each group; `asking` tokens of each window ask."""
+    mixed = query.new_empty(query.shape)
+    counts = [rows * each for rows, each in zip(layout.rows, asking, strict=True)]
+    lengths = [rows * each for rows, each in zip(layout.rows, layout.lengths, strict=True)]
+    for out, part, context, rows in zip(
         torch.split(mixed, counts),
-        shapes,
-        queries,
+        torch.split(query, counts),
+        torch.split(key_value, lengths),
+        layout.rows,
         strict=True,
-    )
-    for part, out, (rows, length), asking in groups:
-        query, key, value = part.reshape(rows, length, 3, heads, width // heads).permute(
-            2, 0, 3, 1, 4
-        )
-        attended = F.scaled_dot_product_attention(query[:, :, :asking], key, value)
-        out.view(rows, asking, heads, width // heads).copy_(attended.transpose(1, 2))
+    ):
+        if rows:
+            attend(part, context, rows=rows, heads=block.heads, out=out)
     return mixed
 
 
-def _mix(block: Any, x: Tensor, attended: Tensor) -> Tensor:
-    """The rest of a block after its attention: output projection, residuals, MLP."""
-    x = x + block.ls_1(block.attn.out_proj(attended))
-    mixed: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
-    return mixed
+def _padded(found: Tensor) -> Tensor:
+    """`found` (M, 2) filled up to the next power of two with its first row."""
+    size = 1 << max(0, len(found) - 1).bit_length() if len(found) else 0
+    return torch.cat([found, found[:1].expand(size - len(found), -1)])
+
+
+def _place(found: Tensor, where: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Rows of `found` to the places (M, 2) `where` of a tensor of `shape`, zeros elsewhere."""
+    placed = found.new_zeros(*shape, *found.shape[1:])
+    image, window = where.to(found.device).unbind(dim=1)
+    placed[image, window] = found[: len(where)]
+    return placed
 
 
 def _refuse_unsupported(visual: Any) -> None:

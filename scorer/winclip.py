@@ -6,7 +6,8 @@ Segmentation", CVPR 2023.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -15,13 +16,15 @@ from torch import Tensor
 
 from contract.config import Model as ModelSettings
 from contract.errors import FlawlineError, ModelError
+from scorer.cache import WindowCache
 from scorer.maps import association, harmonic_scales, harmonic_windows, language_score
-from scorer.memory import Fingerprint, ReferenceMemory
+from scorer.memory import Bank, Fingerprint, ReferenceMemory, fill_banks
 from scorer.models import MINI, LoadedClip, load_clip
 from scorer.pixels import Picture, Preprocessor
 from scorer.presets import PRESETS, Preset
 from scorer.text import TextEncoder
-from scorer.tower import Features, ImageTower
+from scorer.tower import Features, ImageTower, Wanted
+from scorer.view import View, make_view
 from scorer.windows import coverage
 
 DTYPES: Final = {
@@ -30,8 +33,8 @@ DTYPES: Final = {
     "float16": torch.float16,
 }
 
-
 PAPER_LANGUAGE_WEIGHT: Final = 0.5
+BLOCK_IMAGES: Final = 16
 
 
 class Result(NamedTuple):
@@ -39,11 +42,26 @@ class Result(NamedTuple):
 
     Attributes:
         anomaly_score: float32 (N,).
-        anomaly_map: float32 (N, rows, columns) in patches.
+        anomaly_map: float32 (N, rows, columns) in patches; NaN outside the region of interest.
     """
 
     anomaly_score: Tensor
     anomaly_map: Tensor
+
+
+class Crop(NamedTuple):
+    """An inspected crop of a stream: uint8 RGB (S, S, 3), how it is tiled, and whose it is."""
+
+    picture: Picture
+    view: View
+    camera: str
+
+
+class Seen(NamedTuple):
+    """Features of one crop's tiles, and the share of windows that came from the cache."""
+
+    features: Features
+    reused_fraction: float
 
 
 class WinClip:
@@ -73,10 +91,16 @@ class WinClip:
         self.language_weight = language_weight
         self.fingerprint = Fingerprint(loaded.name, loaded.weights_sha256, preset.name)
         self._text = TextEncoder(loaded.clip.to(device), loaded.tokenizer, preset)
-        self._tower = ImageTower(loaded.clip.visual.to(DTYPES[dtype]), preset.scales).to(device)
-        self._preprocess = Preprocessor(self._tower.image_px, loaded.mean, loaded.std)
+        self._tower = ImageTower(loaded.clip.visual.to(device, DTYPES[dtype]), preset.scales)
+        self._preprocess = Preprocessor(loaded.mean, loaded.std)
         self._like = torch.empty(0, dtype=DTYPES[dtype], device=device)
+        if len(set(self.image_px)) > 1:
+            raise ModelError(
+                f"{loaded.name} takes {self.image_px[0]} x {self.image_px[1]} px",
+                "windows need a square input",
+            )
         self._coverage = [coverage(self._tower.grid, scale).to(device) for scale in preset.scales]
+        self._whole = self.view(self.image_px[0])
 
     @classmethod
     def load(
@@ -111,6 +135,20 @@ class WinClip:
             dtype=dtype,
             language_weight=language_weight,
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return self._like.device
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that run at once; larger batches run in parts."""
+        return self._tower.max_tokens
+
+    @max_tokens.setter
+    def max_tokens(self, tokens: int) -> None:
+        self._tower.max_tokens = tokens
 
     @property
     def image_px(self) -> tuple[int, int]:
@@ -151,46 +189,117 @@ class WinClip:
             anomalous_states=tuple(anomalous_states),
         )
 
-    def preprocess(self, images: Picture | Sequence[Picture]) -> Tensor:
-        """(N, 3, H, W) at the model's input size, from uint8 RGB pictures of any sizes.
+    def view(self, size_px: int, *, overlap_px: int = 0, mask: Tensor | None = None) -> View:
+        """How square crops of `size_px` are laid before this model; see `view.make_view`."""
+        return make_view(self._tower, size_px=size_px, overlap_px=overlap_px, mask=mask)
+
+    def window_cache(self, *, tolerance: float, capacity: int) -> WindowCache:
+        """A cache for streams of this model.
+
+        Args:
+            tolerance: grey levels (of 255) by which a pixel may differ and still count as
+                unchanged; 0: bit-identical after preprocessing.
+            capacity: views (tiles of cameras) kept.
+        """
+        per_channel = self._preprocess.levels(tolerance).to(self._like)
+        per_value = per_channel.repeat_interleave(self.patch_px**2)
+        return WindowCache(self._tower, tolerance=per_value, capacity=capacity)
+
+    def preprocess(self, images: Picture | Sequence[Picture], size_px: int | None = None) -> Tensor:
+        """(N, 3, S, S) at `size_px` (default: the model's input) from uint8 RGB of any sizes.
 
         Raises:
             ImageError: no image, another dtype or shape.
         """
-        return self._preprocess(images, self._like)
+        return self._preprocess(images, self._like, size_px or self.image_px[0])
 
     @torch.inference_mode()
-    def features(self, pixels: Tensor) -> Features:
-        """Image, patch and window features of preprocessed (N, 3, H, W)."""
-        features: Features = self._tower(pixels.to(self._like))
+    def features(self, pixels: Tensor, wanted: Wanted | None = None) -> Features:
+        """Image, patch and window features of preprocessed (N, 3, H, W); `wanted`: of what."""
+        features: Features = self._tower(self._tower.patchify(pixels.to(self._like)), wanted)
         return features
 
-    def enroll(self, images: Picture | Sequence[Picture]) -> ReferenceMemory:
+    def look(self, crops: Sequence[Crop], cache: WindowCache | None = None) -> list[Seen]:
+        """What the tower sees in crops of any lines, in one pass; `cache`: of their streams.
+
+        Raises:
+            ImageError: a picture of another dtype or shape.
+        """
+        tiles = [
+            crop.view.cut(self.preprocess([crop.picture], crop.view.size_px)) for crop in crops
+        ]
+        wanted = Wanted.cat([crop.view.wanted for crop in crops])
+        pixels, counts = torch.cat(tiles), [crop.view.num_tiles for crop in crops]
+        if cache is None:
+            features, reused = self.features(pixels, wanted), torch.zeros(len(pixels))
+        else:
+            keys = [(crop.camera, tile) for crop in crops for tile in range(crop.view.num_tiles)]
+            features, reused = self.stream_features(pixels, wanted, cache, keys)
+        ends = list(accumulate(counts))
+        return [
+            Seen(features.take(slice(end - count, end)), float(reused[end - count : end].mean()))
+            for end, count in zip(ends, counts, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def stream_features(
+        self, pixels: Tensor, wanted: Wanted, cache: WindowCache, keys: Sequence[Hashable]
+    ) -> tuple[Features, Tensor]:
+        """As `features`, with what did not change since each view's last image from `cache`.
+
+        Args:
+            keys: the view that each image shows.
+
+        Returns:
+            features, and float32 (N,): the share of windows that came from the cache.
+        """
+        return cache.features(self._tower.patchify(pixels.to(self._like)), wanted, keys)
+
+    def enroll(
+        self,
+        images: Picture | Sequence[Picture],
+        *,
+        view: View | None = None,
+        pooled: bool = False,
+    ) -> ReferenceMemory:
         """The memory of K reference images: uint8 RGB, (K, H, W, 3) or a sequence of (H, W, 3).
+
+        Args:
+            view: how crops are tiled; None: the whole image is the model's input.
+            pooled: compare each tile with the references' tiles of all positions, not only its
+                own.
 
         Raises:
             ImageError: no image, another dtype or shape.
         """
-        return self.enroll_pixels(self.preprocess(images))
+        view = view or self._whole
+        if len(images) == 0:
+            self.preprocess(images)
+        memories = [
+            self.enroll_pixels(
+                self.preprocess(images[start : start + BLOCK_IMAGES], view.size_px),
+                view=view,
+                pooled=pooled,
+            )
+            for start in range(0, len(images), BLOCK_IMAGES)
+        ]
+        return ReferenceMemory.cat(memories)
 
-    def enroll_pixels(self, pixels: Tensor) -> ReferenceMemory:
-        """The memory of K preprocessed reference images (K, 3, H, W)."""
-        features = self.features(pixels)
+    def enroll_pixels(
+        self, pixels: Tensor, *, view: View | None = None, pooled: bool = False
+    ) -> ReferenceMemory:
+        """As `enroll`, from preprocessed (K, 3, S, S)."""
+        view = view or self._whole
+        features = self.features(view.cut(pixels), view.wanted_of(len(pixels)))
         return ReferenceMemory(
-            features.patches.flatten(0, 1),
-            tuple(scale.flatten(0, 1) for scale in features.windows),
+            fill_banks(features, view.wanted, view.inside_tiles, pooled=pooled),
             len(pixels),
             self.fingerprint,
         )
 
     def adopt(self, memory: ReferenceMemory) -> ReferenceMemory:
         """`memory` on this model's device and in its dtype."""
-        return ReferenceMemory(
-            memory.patches.to(self._like),
-            tuple(scale.to(self._like) for scale in memory.windows),
-            memory.num_references,
-            memory.fingerprint,
-        )
+        return memory.to(self._like)
 
     def score(
         self,
@@ -198,25 +307,37 @@ class WinClip:
         *,
         text: Tensor | None = None,
         memory: ReferenceMemory | None = None,
+        view: View | None = None,
     ) -> Result:
         """Scores of uint8 RGB images, (N, H, W, 3) or a sequence of (H, W, 3).
 
         Args:
             text: (2, D) prototypes; None scores by association with the references alone.
             memory: reference images; None scores by words alone (zero-shot).
+            view: how crops are tiled; None: the whole image is the model's input.
 
         Raises:
             FlawlineError: neither text nor memory.
             ImageError: no image, another dtype or shape.
-            MemoryMismatch: a memory of another model or preset.
+            MemoryMismatch: a memory of another model, preset or tiling.
         """
-        return self.score_pixels(self.preprocess(images), text=text, memory=memory)
+        size_px = (view or self._whole).size_px
+        return self.score_pixels(
+            self.preprocess(images, size_px), text=text, memory=memory, view=view
+        )
 
     def score_pixels(
-        self, pixels: Tensor, *, text: Tensor | None = None, memory: ReferenceMemory | None = None
+        self,
+        pixels: Tensor,
+        *,
+        text: Tensor | None = None,
+        memory: ReferenceMemory | None = None,
+        view: View | None = None,
     ) -> Result:
-        """As `score`, from preprocessed (N, 3, H, W)."""
-        return self.score_features(self.features(pixels), text=text, memory=memory)
+        """As `score`, from preprocessed (N, 3, S, S)."""
+        view = view or self._whole
+        features = self.features(view.cut(pixels), view.wanted_of(len(pixels)))
+        return self.score_features(features, text=text, memory=memory, view=view)
 
     @torch.inference_mode()
     def score_features(
@@ -225,50 +346,60 @@ class WinClip:
         *,
         text: Tensor | None = None,
         memory: ReferenceMemory | None = None,
+        view: View | None = None,
     ) -> Result:
-        """As `score`, from features, so that lines can share one pass of the tower."""
+        """As `score`, from the features of N * T tiles, so that lines can share the tower."""
+        view = view or self._whole
         if text is None and memory is None:
             raise FlawlineError(
                 "nothing to score against", "give text prototypes, a reference memory, or both"
             )
         terms = []
         if text is not None:
-            terms.append((self.language_weight, self._zero_shot(features, text)))
+            terms.append((self.language_weight, self._zero_shot(features, text, view)))
         if memory is not None:
-            memory.require(self.fingerprint)
-            terms.append((1.0 - self.language_weight, self._few_shot(features, memory)))
+            memory.require(self.fingerprint, num_tiles=view.num_tiles)
+            terms.append((1.0 - self.language_weight, self._few_shot(features, memory, view)))
         if len(terms) == 1:
-            result = terms[0][1]
-        else:
-            result = Result(
-                sum((weight * term.anomaly_score for weight, term in terms), torch.zeros(())),
-                sum((weight * term.anomaly_map for weight, term in terms), torch.zeros(())),
-            )
+            return terms[0][1]
         return Result(
-            result.anomaly_score.float(),
-            result.anomaly_map.float().reshape(-1, *self._tower.grid),
+            sum((weight * term.anomaly_score for weight, term in terms), torch.zeros(())),
+            sum((weight * term.anomaly_map for weight, term in terms), torch.zeros(())),
         )
 
-    def _zero_shot(self, features: Features, text: Tensor) -> Result:
-        """Words alone: equations (1) and (3), harmonic over scales including the image's."""
+    def _zero_shot(self, features: Features, text: Tensor, view: View) -> Result:
+        """Words alone: equations (1) and (3), harmonic over scales including the image's.
+
+        Of several tiles the most anomalous speaks for the image.
+        """
         tau = self.preset.temperature
         image = language_score(features.image, text, temperature=tau)
         maps = [image[:, None].expand(-1, self._coverage[0].shape[1])] + [
             harmonic_windows(language_score(scale, text, temperature=tau), weights)
             for scale, weights in zip(features.windows, self._coverage, strict=True)
         ]
-        return Result(image, harmonic_scales(maps))
+        score = image.reshape(-1, view.num_tiles).amax(dim=1)
+        return Result(score, view.stitch(harmonic_scales(maps)))
 
-    def _few_shot(self, features: Features, memory: ReferenceMemory) -> Result:
+    def _few_shot(self, features: Features, memory: ReferenceMemory, view: View) -> Result:
         """References alone: equations (4) and (5); the image score is the map's maximum."""
-        maps = [association(features.patches, memory.patches)] + [
+        num_banks = len(memory.banks)
+        parts = [
+            self._associate(features.take(slice(number, None, num_banks)), bank)
+            for number, bank in enumerate(memory.banks)
+        ]
+        anomaly_map = view.stitch(torch.stack(parts, dim=1).flatten(0, 1))
+        return Result(view.highest(anomaly_map), anomaly_map)
+
+    def _associate(self, features: Features, bank: Bank) -> Tensor:
+        """Float32 (N, P): mean of the three association maps, equation (5)."""
+        maps = [association(features.patches, bank.patches)] + [
             harmonic_windows(association(scale, references), weights)
             for scale, references, weights in zip(
-                features.windows, memory.windows, self._coverage, strict=True
+                features.windows, bank.windows, self._coverage, strict=True
             )
         ]
-        mean = torch.stack(maps).mean(dim=0)
-        return Result(mean.amax(dim=-1), mean)
+        return torch.stack(maps).mean(dim=0)
 
 
 def load_model(settings: ModelSettings) -> WinClip:

@@ -78,13 +78,16 @@ def side_by_side(
     fail_threshold: float | None = None,
     review_threshold: float | None = None,
 ) -> Image.Image:
-    """A crop (H, W, 3, RGB) beside itself under its anomaly map (any height and width)."""
+    """A crop (H, W, 3, RGB) beside itself under its anomaly map (any height and width).
+
+    Where the map is NaN, outside the region of interest, the crop stays without colour.
+    """
     crop = crop if isinstance(crop, Image.Image) else Image.fromarray(crop)
     places = shade(anomaly_map, fail_threshold=fail_threshold, review_threshold=review_threshold)
     width, height = crop.size
     canvas = Image.new("RGB", (2 * width + GAP_PX, height + CAPTION_PX))
     canvas.paste(crop, (0, 0))
-    canvas.paste(_overlay(crop, places), (width + GAP_PX, 0))
+    canvas.paste(_overlay(crop, places, ~np.isnan(anomaly_map)), (width + GAP_PX, 0))
     font = ImageFont.load_default(11)
     ImageDraw.Draw(canvas).text((3, height + 3), caption, fill="white", font=font)
     return canvas
@@ -124,10 +127,14 @@ def shade(
     return shaded
 
 
-def _overlay(crop: Image.Image, places: npt.NDArray[np.float64]) -> Image.Image:
+def _overlay(
+    crop: Image.Image, places: npt.NDArray[np.float64], inspected: npt.NDArray[np.bool_]
+) -> Image.Image:
     smooth = Image.fromarray(places.astype(np.float32)).resize(crop.size, Image.Resampling.BICUBIC)
     steps = np.clip(np.asarray(smooth) * 255, 0, 255).round().astype(np.uint8)
-    return Image.blend(crop.convert("L").convert("RGB"), Image.fromarray(LUT[steps]), 0.6)
+    grey = crop.convert("L").convert("RGB")
+    where = Image.fromarray(inspected).convert("L").resize(crop.size, Image.Resampling.NEAREST)
+    return Image.composite(Image.blend(grey, Image.fromarray(LUT[steps]), 0.6), grey, where)
 
 
 def _decode(jpeg: bytes) -> Image.Image:

@@ -15,6 +15,7 @@ from contract.messages import (
     ProcessState,
     ReplyMessage,
     RequestMessage,
+    ShadowReport,
     StreamKey,
     VerdictMessage,
 )
@@ -73,6 +74,17 @@ EXAMPLES: dict[str, Message] = {
         map_shape=(2, 3),
         jpeg_nbytes=4,
     ),
+    "verdict_with_shadow": verdict_message(
+        outcome="PASS",
+        anomaly_score=0.25,
+        fail_threshold=0.5,
+        memory_version="20260921T133320Z-0123abcd",
+        reused_fraction=0.75,
+        cache_score_error=0.125,
+        shadow_version="20260922T080000Z-89abcdef",
+        shadow_score=0.5,
+        shadow_outcome="FAIL",
+    ),
     "verdict_unscored": verdict_message(
         outcome=Outcome.UNSCORED, anomaly_score=None, reason="no_reference"
     ),
@@ -119,6 +131,16 @@ EXAMPLES: dict[str, Message] = {
         text="line bottles: 2 of 4 frames",
         enrolment="collecting",
         memories={"bottles": "20261122T120000Z-0badcafe"},
+    ),
+    "reply_with_shadow": ReplyMessage(
+        ok=True,
+        text="nothing enrolled yet",
+        memories={"bottles": "20260921T133320Z-0123abcd"},
+        shadows={
+            "bottles": ShadowReport(
+                version="20260922T080000Z-89abcdef", frames=17, disagreements={"PASS->FAIL": 2}
+            )
+        },
     ),
     "reply": ReplyMessage(ok=True, text="line bottles: 0 of 4 frames", memories={"bottles": ""}),
 }

@@ -8,16 +8,20 @@ import torch
 from torch import Tensor
 
 from scorer.memory import Fingerprint, ReferenceMemory
-from scorer.pixels import Picture
-from scorer.tower import Features
-from scorer.winclip import Result
+from scorer.tower import Features, Wanted
+from scorer.view import View
+from scorer.winclip import Crop, Result, Seen
 
 NAN_GREY = 13
 BROKEN_WORDS = torch.tensor([-1.0])
+STRICT = ReferenceMemory((), 1, Fingerprint("fake", "0" * 64, "paper"))
+LENIENT = ReferenceMemory((), 2, Fingerprint("fake", "0" * 64, "paper"))
 
 
 class FakeModel:
     """Score = mean grey / 255; grey 13 is NaN; a line whose words are BROKEN_WORDS raises.
+
+    The memory STRICT doubles scores.
 
     Attributes:
         tower_error: raised by the image tower if set.
@@ -25,26 +29,36 @@ class FakeModel:
     """
 
     fingerprint = Fingerprint("fake", "0" * 64, "paper")
-    image_px = (4, 4)
 
     def __init__(self) -> None:
         self.tower_error: Exception | None = None
         self.batches: list[int] = []
 
-    def preprocess(self, images: Sequence[Picture]) -> Tensor:
-        return torch.tensor([[float(image.mean())] for image in images])
-
-    def features(self, pixels: Tensor) -> Features:
+    def look(self, crops: Sequence[Crop], cache: object = None) -> list[Seen]:
         if self.tower_error is not None:
             raise self.tower_error
-        self.batches.append(len(pixels))
-        return Features(pixels, pixels[:, None], ())
+        self.batches.append(len(crops))
+        greys = [torch.tensor([[float(crop.picture.mean())]]) for crop in crops]
+        return [Seen(Features(grey, grey[:, None], ()), 0.0) for grey in greys]
 
     def score_features(
-        self, features: Features, *, text: Tensor | None, memory: ReferenceMemory | None
+        self,
+        features: Features,
+        *,
+        text: Tensor | None,
+        memory: ReferenceMemory | None,
+        view: View,
     ) -> Result:
         if text is not None and text.equal(BROKEN_WORDS):
             raise RuntimeError("this line's references do not fit")
         grey = features.image[:, 0]
         score = torch.where(grey == NAN_GREY, torch.nan, grey / 255)
+        if memory is STRICT:
+            score = (2 * score).clamp_max(1.0)
         return Result(score, score[:, None, None].expand(-1, 2, 2).clone())
+
+
+def fake_view(side_px: int = 16) -> View:
+    """One tile of one patch."""
+    one = torch.ones(1, 1, dtype=torch.bool)
+    return View(side_px, side_px, 1, ((0, 0),), one, one, None, Wanted(one[0], ()), 10)

@@ -10,6 +10,7 @@ from scorer.shelf import Manifest
 
 VERSION = "20260921T133320Z-0123abcd"
 LATER = "20260922T080000Z-89abcdef"
+WHO: dict[str, Any] = {"now_ns": 1_790_000_000_000_000_000, "by": "inspector"}
 
 
 def line(name: str = "bottles", **changes: Any) -> Line:
@@ -27,6 +28,9 @@ def manifest(memory: ReferenceMemory, **changes: Any) -> Manifest:
         "normal_states": (),
         "anomalous_states": (),
         "inspection_px": 240,
+        "tile_overlap_px": 64,
+        "tile_memory": "position",
+        "mask_sha256": None,
         "regions": {"bottles-top": None},
         "model": memory.fingerprint.model,
         "weights_sha256": memory.fingerprint.weights_sha256,

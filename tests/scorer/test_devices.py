@@ -28,7 +28,7 @@ def test_bfloat16_on_a_cpu_stays_near_float32(mini: WinClip) -> None:
     text = mini.text_prototypes("object")
     expected = mini.score(images, text=text, memory=mini.enroll(reference))
     memory = fast.enroll(reference)
-    assert memory.patches.dtype == torch.bfloat16
+    assert memory.banks[0].patches.dtype == torch.bfloat16
     found = fast.score(images, text=text, memory=memory)
     assert found.anomaly_score.dtype == torch.float32
     for mine, theirs in zip(found, expected, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,20 +13,31 @@ from hypothesis import strategies as st
 
 from contract.clock import NS_PER_S
 from contract.codec import Frame, Verdict
+from contract.config import Cache
 from contract.errors import ImageError
 from contract.messages import SCORED, Outcome
 from scorer import WinClip
-from scorer.engine import MAX_ERRORS_IN_A_ROW, Engine
-from scorer.lines import LineState
+from scorer.batch import MAX_ERRORS_IN_A_ROW, BatchScorer
+from scorer.cost import Cost
+from scorer.engine import Engine
+from scorer.lines import Judge, LineState
 from scorer.scheduler import Scheduler
 from scorer.verdicts import Thresholds
 from tests.fakes import FakeClock
-from tests.scorer.fake_model import BROKEN_WORDS, NAN_GREY, FakeModel
+from tests.scorer.fake_model import (
+    BROKEN_WORDS,
+    LENIENT,
+    NAN_GREY,
+    STRICT,
+    FakeModel,
+    fake_view,
+)
 from tests.scorer.frames import CAPTURED_NS, frame
 from tests.scorer.shelves import line
 
 WORDS = torch.tensor([1.0])
 FAIL = 0.5
+CACHE_OFF = Cache.model_validate({"mode": "off"})
 
 
 class Bench:
@@ -34,20 +46,24 @@ class Bench:
     def __init__(self, **options: Any) -> None:
         self.clock = FakeClock(CAPTURED_NS)
         self.model = FakeModel()
+        view = fake_view()
+        judge = Judge(LENIENT, "v1", Thresholds(FAIL))
         self.lines = {
-            name: LineState(line(name, inspection_px=16), WORDS, None, "v1", Thresholds(FAIL))
-            for name in ("bottles", "cans")
+            "bottles": LineState(line("bottles"), WORDS, view, judge),
+            "cans": LineState(line("cans"), WORDS, view, judge),
+            "broken": LineState(line("broken"), BROKEN_WORDS, view, judge),
+            "untaught": LineState(line("untaught"), WORDS, view, problem="no_reference"),
+            "aimless": LineState(line("aimless"), WORDS, view),
         }
-        self.lines["broken"] = LineState(
-            line("broken", inspection_px=16), BROKEN_WORDS, None, "v1", Thresholds(FAIL)
-        )
-        self.lines["untaught"] = LineState(
-            line("untaught", inspection_px=16), WORDS, problem="no_reference"
-        )
-        self.lines["aimless"] = LineState(line("aimless", inspection_px=16), WORDS)
-        self.scheduler = Scheduler(max_pending=100, max_batch=4)
+        self.scheduler = Scheduler(max_pending=100, max_batch_frames=4, max_batch_tokens=1000)
         self.engine = Engine(
-            cast(WinClip, self.model), self.lines, self.scheduler, self.clock, **options
+            BatchScorer(cast(WinClip, self.model), self.lines, CACHE_OFF),
+            self.lines,
+            self.scheduler,
+            self.clock,
+            model=FakeModel.fingerprint,
+            cost=Cost(),
+            **options,
         )
 
     def judge(self, *frames: Frame) -> list[Verdict]:
@@ -192,13 +208,13 @@ def test_a_frame_whose_deadline_passed_while_it_waited_is_late() -> None:
 def test_a_frame_whose_deadline_passed_while_it_was_scored_is_late() -> None:
     bench = Bench()
     bench.engine.submit(grey(50, deadline_ns=CAPTURED_NS + NS_PER_S), CAPTURED_NS)
-    features = bench.model.features
+    look = bench.model.look
 
-    def slow(pixels: torch.Tensor) -> Any:
+    def slow(*arguments: Any) -> Any:
         bench.clock.advance(2.0)
-        return features(pixels)
+        return look(*arguments)
 
-    bench.model.features = slow  # type: ignore[method-assign]
+    bench.model.look = slow  # type: ignore[method-assign,assignment]
     verdict = only(bench.engine.step())
     assert verdict.header.outcome is Outcome.LATE
     assert verdict.header.anomaly_score == pytest.approx(50 / 255)
@@ -207,14 +223,14 @@ def test_a_frame_whose_deadline_passed_while_it_was_scored_is_late() -> None:
 def test_a_late_frame_does_not_stop_the_rest_for_ever() -> None:
     """One slow step must not have every later frame given up unseen."""
     bench = Bench()
-    features = bench.model.features
+    look = bench.model.look
 
-    def slow_once(pixels: torch.Tensor) -> Any:
+    def slow_once(*arguments: Any) -> Any:
         bench.clock.advance(30.0)
-        bench.model.features = features  # type: ignore[method-assign]
-        return features(pixels)
+        bench.model.look = look  # type: ignore[method-assign]
+        return look(*arguments)
 
-    bench.model.features = slow_once  # type: ignore[method-assign]
+    bench.model.look = slow_once  # type: ignore[method-assign,assignment]
     bench.judge(grey(50))
     outcomes = []
     for number in range(1, 60):
@@ -290,3 +306,39 @@ def test_one_verdict_for_each_frame_whatever_happens(submitted: list[Any]) -> No
             assert (verdict.header.outcome is Outcome.FAIL) == (value / 255 >= FAIL)
         else:
             assert verdict.header.reason
+
+
+def test_a_shadow_judges_beside_without_a_say() -> None:
+    """It is stricter: what it would have failed is counted, what the PLC is told stays."""
+    bench = Bench()
+    shadow = Judge(STRICT, "v2", Thresholds(FAIL))
+    bench.lines["bottles"] = replace(bench.lines["bottles"], shadow=shadow)
+    verdicts = bench.judge(grey(50, 0), grey(100, 1), grey(200, 2), grey(100, 3, line="cans"))
+    assert [v.header.outcome for v in verdicts] == [
+        Outcome.PASS,
+        Outcome.PASS,
+        Outcome.FAIL,
+        Outcome.PASS,
+    ]
+    assert [v.header.shadow_outcome for v in verdicts] == [
+        Outcome.PASS,
+        Outcome.FAIL,
+        Outcome.FAIL,
+        None,
+    ]
+    assert verdicts[1].header.shadow_score == pytest.approx(200 / 255)
+    assert verdicts[1].header.shadow_version == "v2"
+    report = bench.engine.shadows["bottles"].report()
+    assert (report.version, report.frames) == ("v2", 3)
+    assert report.disagreements == {"PASS->FAIL": 1}
+    assert "cans" not in bench.engine.shadows
+
+
+def test_another_shadow_is_counted_anew() -> None:
+    bench = Bench()
+    for version in ("v2", "v3"):
+        shadow = Judge(STRICT, version, Thresholds(FAIL))
+        bench.lines["bottles"] = replace(bench.lines["bottles"], shadow=shadow)
+        bench.judge(grey(50))
+    assert bench.engine.shadows["bottles"].report().frames == 1
+    assert bench.engine.shadows["bottles"].version == "v3"

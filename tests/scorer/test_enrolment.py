@@ -47,10 +47,10 @@ def test_a_taught_line_judges(mini: WinClip, tmp_path: Path) -> None:
 
 
 def test_the_threshold_lies_above_the_references(mini: WinClip, text: torch.Tensor) -> None:
-    pixels = mini.preprocess([part(seed) for seed in range(2)])
-    memory = mini.enroll_pixels(pixels)
-    threshold = leave_one_out_threshold(mini, pixels, memory, text)
-    scores = mini.score_pixels(pixels, text=text, memory=memory).anomaly_score
+    parts = [part(seed) for seed in range(2)]
+    memory = mini.enroll(parts)
+    threshold = leave_one_out_threshold(mini, parts, memory, text)
+    scores = mini.score(parts, text=text, memory=memory).anomaly_score
     assert float(scores.max()) <= threshold <= 1.0
 
 
@@ -77,8 +77,9 @@ def test_too_few_good_parts_set_no_threshold(mini: WinClip, tmp_path: Path) -> N
 def test_references_at_any_resolution(mini: WinClip) -> None:
     memory = mini.enroll([part(1, 300), part(2, 240)])
     assert memory.num_references == 2
-    assert memory.patches.shape == (2 * 225, 192)
-    assert [scale.shape[0] for scale in memory.windows] == [2 * 196, 2 * 169]
+    [bank] = memory.banks
+    assert bank.patches.shape == (2 * 225, 192)
+    assert [scale.shape[0] for scale in bank.windows] == [2 * 196, 2 * 169]
 
 
 def test_an_unlike_picture_scores_higher_than_the_reference_itself(
@@ -103,8 +104,8 @@ def test_a_reference_of_another_kind(mini: WinClip, tmp_path: Path) -> None:
 
 
 def test_an_inspection_size_that_the_model_does_not_take(mini: WinClip, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="inspection_px is 480"):
-        enroll(mini, line(inspection_px=480), [part(1)], Shelf(tmp_path), FakeClock())
+    with pytest.raises(ConfigError, match=r"bottles.*250 px.*multiple of 16 px, at least 240"):
+        enroll(mini, line(inspection_px=250), [part(1)], Shelf(tmp_path), FakeClock())
 
 
 def test_an_account_without_a_name(

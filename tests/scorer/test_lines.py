@@ -6,7 +6,9 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from contract.errors import ConfigError, FlawlineError, MemoryMismatch, StorageError
 from scorer import ReferenceMemory, WinClip
@@ -14,7 +16,7 @@ from scorer.lines import Lines
 from scorer.shelf import Shelf
 from scorer.verdicts import Thresholds
 from tests.scorer.pictures import part
-from tests.scorer.shelves import LATER, VERSION, line, manifest
+from tests.scorer.shelves import LATER, VERSION, WHO, line, manifest
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def lines(mini: WinClip, memory: ReferenceMemory, shelf: Shelf) -> Lines:
 def put(shelf: Shelf, memory: ReferenceMemory, version: str, **changes: object) -> None:
     """Save and activate."""
     shelf.save(memory, manifest(memory, version=version, **changes))
-    shelf.activate("bottles", version)
+    shelf.activate("bottles", version, **WHO)
 
 
 def test_an_active_memory_is_loaded(lines: Lines) -> None:
@@ -70,7 +72,7 @@ def test_a_new_memory_is_followed(lines: Lines, shelf: Shelf, memory: ReferenceM
     lines.reload()
     assert lines["bottles"].memory_version == LATER
     assert lines["bottles"].thresholds == Thresholds(0.3)
-    shelf.activate("bottles", VERSION)
+    shelf.activate("bottles", VERSION, **WHO)
     lines.reload()
     assert lines["bottles"].memory_version == VERSION
 
@@ -178,8 +180,8 @@ def test_a_pointer_that_was_removed(lines: Lines, tmp_path: Path) -> None:
 
 
 def test_an_inspection_size_that_the_model_does_not_take(mini: WinClip, shelf: Shelf) -> None:
-    with pytest.raises(ConfigError, match="inspection_px is 480: flawline-mini takes 240"):
-        Lines((line(inspection_px=480),), mini, shelf)
+    with pytest.raises(ConfigError, match=r"bottles.*128 px.*at least 240"):
+        Lines((line(inspection_px=128),), mini, shelf)
 
 
 def test_each_line_has_words_of_its_own(mini: WinClip, shelf: Shelf) -> None:
@@ -202,3 +204,45 @@ def test_scoring_with_anothers_memory_is_refused(mini: WinClip, memory: Referenc
         mini.score_features(features, memory=other)
     with pytest.raises(FlawlineError, match="nothing to score against"):
         mini.score_features(features)
+
+
+def test_a_shadow_is_followed_and_a_damaged_one_disturbs_nobody(
+    lines: Lines, shelf: Shelf, memory: ReferenceMemory, tmp_path: Path
+) -> None:
+    shelf.save(memory, manifest(memory, version=LATER, fail_threshold=0.3))
+    shelf.shadow("bottles", LATER)
+    lines.reload()
+    shadow = lines["bottles"].shadow
+    assert shadow is not None
+    assert (shadow.version, shadow.thresholds) == (LATER, Thresholds(0.3))
+    assert lines["bottles"].memory_version == VERSION
+    shelf.shadow("bottles", None)
+    lines.reload()
+    assert lines["bottles"].shadow is None
+    (tmp_path / "bottles" / LATER / "memory.safetensors").write_bytes(b"rubbish")
+    shelf.shadow("bottles", LATER)
+    lines.reload()
+    assert lines["bottles"].shadow is None
+    assert lines["bottles"].memory_version == VERSION
+    assert lines["bottles"].problem is None
+
+
+def test_a_memory_of_another_mask_or_tiling_is_refused(
+    mini: WinClip, memory: ReferenceMemory, shelf: Shelf, tmp_path: Path
+) -> None:
+    put(shelf, memory, VERSION)
+    mask = tmp_path / "mask.png"
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(mask)
+    for changed in (line(mask=mask), line(tile_overlap_px=32), line(tile_memory="pooled")):
+        assert Lines((changed,), mini, shelf)["bottles"].problem == "memory_mismatch"
+
+
+def test_a_mask_that_cannot_be_used_is_a_configuration_error(
+    mini: WinClip, shelf: Shelf, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.png"
+    with pytest.raises(ConfigError, match=r"line bottles: .*mask"):
+        Lines((line(mask=mask),), mini, shelf)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(mask)
+    with pytest.raises(ConfigError, match="mask without any inspected pixel"):
+        Lines((line(mask=mask),), mini, shelf)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 import scorer.winclip
 from scorer import ReferenceMemory, Result, WinClip
+from scorer.memory import Bank
 from scorer.models import load_clip
 from scorer.presets import PRESETS, Preset
 from scorer.tower import Features
@@ -61,8 +62,7 @@ def _pair(
     features = model.features(pixels)
     kept = features.take(list(range(queries, queries + references)))
     memory = ReferenceMemory(
-        kept.patches.flatten(0, 1),
-        tuple(scale.flatten(0, 1) for scale in kept.windows),
+        (Bank(kept.patches.flatten(0, 1), tuple(each.flatten(0, 1) for each in kept.windows)),),
         references,
         model.fingerprint,
     )
@@ -204,7 +204,8 @@ def test_words_and_references(pair: Pair, preset: Preset) -> None:
 
 def test_a_reference_against_itself_scores_next_to_nothing(pair: Pair) -> None:
     """Rounding gives tiny values of both signs there; the clamp must hold them."""
-    own = [vectors.unsqueeze(0) for vectors in (pair.memory.patches, *pair.memory.windows)]
+    [bank] = pair.memory.banks
+    own = [vectors.unsqueeze(0) for vectors in (bank.patches, *bank.windows)]
     model = pair.models["paper"]
     per_reference = [
         vectors.reshape(pair.memory.num_references, -1, vectors.shape[-1]) for vectors in own

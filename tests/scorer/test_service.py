@@ -14,20 +14,22 @@ import torch
 
 from contract.clock import SystemClock
 from contract.codec import Verdict, decode_verdict, encode
-from contract.config import Config
+from contract.config import Cache, Config
 from contract.messages import AckMessage, Outcome
 from contract.process import Shell
 from contract.sockets import Sockets
 from scorer import WinClip
+from scorer.batch import BatchScorer
 from scorer.collector import Collector
+from scorer.cost import Cost
 from scorer.engine import Engine
-from scorer.lines import Lines, LineState
+from scorer.lines import Judge, Lines, LineState
 from scorer.scheduler import Scheduler
 from scorer.service import OUTBOX_VERDICTS, Service
 from scorer.shelf import Shelf
 from scorer.verdicts import Thresholds
 from tests.contract.stations import station
-from tests.scorer.fake_model import FakeModel
+from tests.scorer.fake_model import LENIENT, FakeModel, fake_view
 from tests.scorer.frames import frame
 from tests.scorer.shelves import line
 
@@ -84,12 +86,22 @@ def test_any_number_of_waiting_frames_is_worked_off(short_directory: Path, waiti
     lines = cast(
         Lines,
         OneLine(
-            bottles=LineState(line(inspection_px=16), torch.ones(1), None, "v1", Thresholds(0.5))
+            bottles=LineState(
+                line(), torch.ones(1), fake_view(), Judge(LENIENT, "v1", Thresholds(0.5))
+            )
         ),
     )
     shelf = Shelf(config.memory_directory)
-    scheduler = Scheduler(max_pending=waiting, max_batch=8)
-    engine = Engine(model, lines, scheduler, shell.clock)
+    scheduler = Scheduler(max_pending=waiting, max_batch_frames=8, max_batch_tokens=1000)
+    cache = Cache.model_validate({"mode": "off"})
+    engine = Engine(
+        BatchScorer(model, lines, cache),
+        lines,
+        scheduler,
+        shell.clock,
+        model=FakeModel.fingerprint,
+        cost=Cost(),
+    )
     pixels = np.zeros((16, 16, 3), dtype=np.uint8)
     for number in range(waiting):
         assert engine.submit(frame(number, pixels=pixels), 0) == []

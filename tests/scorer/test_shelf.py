@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,9 @@ from pydantic import ValidationError
 
 from contract.config import Region
 from contract.errors import MemoryMismatch, StorageError
-from scorer.memory import Fingerprint, ReferenceMemory
+from scorer.memory import Bank, Fingerprint, ReferenceMemory
 from scorer.shelf import Manifest, Shelf, new_version
-from tests.scorer.shelves import LATER, VERSION, line, manifest
+from tests.scorer.shelves import LATER, VERSION, WHO, line, manifest
 
 WEIGHT = 0.5
 REGION = {"x_px": 1, "y_px": 2, "width_px": 30, "height_px": 40}
@@ -23,8 +26,7 @@ def small() -> ReferenceMemory:
     """Two references with three patches each."""
     torch.manual_seed(2)
     return ReferenceMemory(
-        torch.randn(6, 4),
-        (torch.randn(4, 3), torch.randn(2, 3)),
+        (Bank(torch.randn(6, 4), (torch.randn(4, 3), torch.randn(2, 3))),),
         2,
         Fingerprint("tiny", "ab" * 32, "paper"),
     )
@@ -35,26 +37,34 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "memories")
 
 
+def assert_equal(found: ReferenceMemory, expected: ReferenceMemory) -> None:
+    for mine, theirs in zip(found.banks, expected.banks, strict=True):
+        assert torch.equal(mine.patches, theirs.patches)
+        for ours, others in zip(mine.windows, theirs.windows, strict=True):
+            assert torch.equal(ours, others)
+
+
 def test_round_trip(shelf: Shelf, small: ReferenceMemory) -> None:
     shelf.save(small, manifest(small))
     loaded, described = shelf.load("bottles", VERSION)
     assert described.model_copy(update={"memory_sha256": ""}) == manifest(small)
     assert loaded.fingerprint == small.fingerprint
     assert loaded.num_references == 2
-    assert torch.equal(loaded.patches, small.patches)
-    for mine, theirs in zip(loaded.windows, small.windows, strict=True):
-        assert torch.equal(mine, theirs)
+    assert_equal(loaded, small)
 
 
 def test_half_precision_round_trip(shelf: Shelf, small: ReferenceMemory) -> None:
-    half = ReferenceMemory(
-        small.patches.bfloat16(),
-        tuple(scale.bfloat16() for scale in small.windows),
-        2,
-        small.fingerprint,
-    )
+    half = small.to(torch.empty(0, dtype=torch.bfloat16))
     shelf.save(half, manifest(half))
-    assert torch.equal(shelf.load("bottles", VERSION)[0].patches, half.patches)
+    assert_equal(shelf.load("bottles", VERSION)[0], half)
+
+
+def test_tiles_of_different_sizes_round_trip(shelf: Shelf, small: ReferenceMemory) -> None:
+    """A mask leaves each tile another number of windows."""
+    others = [Bank(torch.randn(2, 4), (torch.randn(1, 3), torch.randn(5, 3))) for _ in range(11)]
+    tiled = replace(small, banks=(*small.banks, *others))
+    shelf.save(tiled, manifest(tiled))
+    assert_equal(shelf.load("bottles", VERSION)[0], tiled)
 
 
 def test_nothing_is_active_before_it_is_activated(shelf: Shelf, small: ReferenceMemory) -> None:
@@ -62,7 +72,7 @@ def test_nothing_is_active_before_it_is_activated(shelf: Shelf, small: Reference
     assert shelf.versions("bottles") == []
     shelf.save(small, manifest(small))
     assert shelf.active("bottles") is None
-    shelf.activate("bottles", VERSION)
+    shelf.activate("bottles", VERSION, **WHO)
     assert shelf.active("bottles") == VERSION
 
 
@@ -70,8 +80,8 @@ def test_versions_and_going_back(shelf: Shelf, small: ReferenceMemory) -> None:
     for version in (LATER, VERSION):
         shelf.save(small, manifest(small, version=version))
     assert shelf.versions("bottles") == [VERSION, LATER]
-    shelf.activate("bottles", LATER)
-    shelf.activate("bottles", VERSION)
+    shelf.activate("bottles", LATER, **WHO)
+    shelf.activate("bottles", VERSION, **WHO)
     assert shelf.active("bottles") == VERSION
 
 
@@ -84,9 +94,9 @@ def test_a_version_is_never_overwritten(shelf: Shelf, small: ReferenceMemory) ->
 
 def test_no_draft_is_left(shelf: Shelf, small: ReferenceMemory, tmp_path: Path) -> None:
     shelf.save(small, manifest(small))
-    shelf.activate("bottles", VERSION)
+    shelf.activate("bottles", VERSION, **WHO)
     home = tmp_path / "memories" / "bottles"
-    assert sorted(path.name for path in home.iterdir()) == [VERSION, "active"]
+    assert sorted(path.name for path in home.iterdir()) == [VERSION, "active", "history"]
 
 
 def test_a_draft_is_not_a_version(shelf: Shelf, small: ReferenceMemory, tmp_path: Path) -> None:
@@ -102,8 +112,9 @@ def test_an_unknown_version_is_refused_and_named(
     shelf: Shelf, small: ReferenceMemory, version: str
 ) -> None:
     shelf.save(small, manifest(small))
-    shelf.activate("bottles", VERSION)
-    for act in (shelf.activate, shelf.load):
+    shelf.activate("bottles", VERSION, **WHO)
+    activate: Callable[[str, str], object] = partial(shelf.activate, **WHO)
+    for act in (activate, shelf.load, shelf.shadow):
         with pytest.raises(StorageError, match=f"bottles has no reference memory.*{VERSION}"):
             act("bottles", version)
     assert shelf.active("bottles") == VERSION
@@ -111,7 +122,7 @@ def test_an_unknown_version_is_refused_and_named(
 
 def test_an_unknown_line_has_none(shelf: Shelf) -> None:
     with pytest.raises(StorageError, match=r"cans has no reference memory.*it has: none"):
-        shelf.activate("cans", VERSION)
+        shelf.activate("cans", VERSION, **WHO)
 
 
 @pytest.mark.parametrize("name", ["memory.safetensors", "manifest.json"])
@@ -133,7 +144,7 @@ def test_a_damaged_memory(
 def test_a_manifest_from_the_future(shelf: Shelf, small: ReferenceMemory, tmp_path: Path) -> None:
     shelf.save(small, manifest(small))
     path = tmp_path / "memories" / "bottles" / VERSION / "manifest.json"
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2'))
+    path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 3'))
     with pytest.raises(StorageError, match="missing or damaged"):
         shelf.load("bottles", VERSION)
 
@@ -216,9 +227,8 @@ def test_another_model_is_refused(small: ReferenceMemory, field: str) -> None:
 def test_without_one_reference(small: ReferenceMemory) -> None:
     first, second = small.without(1), small.without(0)
     assert first.num_references == second.num_references == 1
-    assert torch.equal(torch.cat([first.patches, second.patches]), small.patches)
-    assert torch.equal(torch.cat([first.windows[0], second.windows[0]]), small.windows[0])
-    assert first.without(0).patches.shape == (0, 4)
+    assert_equal(ReferenceMemory.cat([first, second]), small)
+    assert first.without(0).banks[0].patches.shape == (0, 4)
 
 
 def test_versions_sort_by_time_and_never_collide() -> None:
@@ -232,3 +242,39 @@ def test_versions_sort_by_time_and_never_collide() -> None:
 def test_the_manifest_keeps_every_field_as_json(small: ReferenceMemory) -> None:
     described = manifest(small, regions={"bottles-top": REGION, "bottles-side": None})
     assert Manifest.model_validate_json(described.model_dump_json()) == described
+
+
+def test_going_back_and_forth(shelf: Shelf, small: ReferenceMemory) -> None:
+    for version in (VERSION, LATER):
+        shelf.save(small, manifest(small, version=version))
+    shelf.activate("bottles", VERSION, **WHO)
+    with pytest.raises(StorageError, match="no earlier reference memory"):
+        shelf.previous("bottles")
+    shelf.activate("bottles", LATER, **WHO)
+    assert shelf.previous("bottles") == VERSION
+    shelf.activate("bottles", VERSION, **WHO)
+    assert shelf.previous("bottles") == LATER
+    assert [each.version for each in shelf.history("bottles")] == [VERSION, LATER, VERSION]
+    assert shelf.history("bottles")[0].activated_by == "inspector"
+
+
+def test_a_history_that_was_cut_off_is_read_as_far_as_it_goes(
+    shelf: Shelf, small: ReferenceMemory, tmp_path: Path
+) -> None:
+    shelf.save(small, manifest(small))
+    shelf.activate("bottles", VERSION, **WHO)
+    with (tmp_path / "memories" / "bottles" / "history").open("ab") as file:
+        file.write(b'{"version": "2026\xff')
+    assert [each.version for each in shelf.history("bottles")] == [VERSION]
+    shelf.activate("bottles", VERSION, **WHO)
+    assert len(shelf.history("bottles")) == 2
+
+
+def test_a_shadow_that_is_activated_is_none_any_more(shelf: Shelf, small: ReferenceMemory) -> None:
+    for version in (VERSION, LATER):
+        shelf.save(small, manifest(small, version=version))
+    shelf.activate("bottles", VERSION, **WHO)
+    shelf.shadow("bottles", LATER)
+    assert (shelf.active("bottles"), shelf.shadowing("bottles")) == (VERSION, LATER)
+    shelf.activate("bottles", LATER, **WHO)
+    assert (shelf.active("bottles"), shelf.shadowing("bottles")) == (LATER, None)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-import scorer.tower
 from contract.errors import ModelError
 from scorer import WinClip
 from scorer.models import load_clip
@@ -68,9 +67,9 @@ def test_a_batch_beyond_the_token_limit_is_cut(
     features: Features,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scorer.tower, "MAX_TOKENS", 2 * mini.tokens_per_image)
+    monkeypatch.setattr(mini._tower, "max_tokens", 2 * mini.tokens_per_image)
     assert_features_close(mini.features(pixels), features)
-    monkeypatch.setattr(scorer.tower, "MAX_TOKENS", 1)
+    monkeypatch.setattr(mini._tower, "max_tokens", 1)
     assert_features_close(mini.features(pixels[:2]), features.take([0, 1]))
 
 
@@ -119,13 +118,14 @@ def test_towers_of_another_make(vision: dict[str, Any], changes: dict[str, Any])
     tower = ImageTower(clip.visual, (2, 3))
     pixels = torch.randn(2, 3, *tower.image_px)
     with torch.inference_mode():
-        found = tower(pixels)
+        found = tower(tower.patchify(pixels))
+    # Weights this large leave either side 1.6e-5 away from float64.
     for number, seen in enumerate(oracle.see(clip.visual, pixels, (2, 3))):
-        assert found.image[number].numpy() == pytest.approx(seen.image, abs=1e-5)
-        assert found.patches[number].numpy() == pytest.approx(np.stack(seen.patches), abs=1e-5)
+        assert found.image[number].numpy() == pytest.approx(seen.image, abs=4e-5)
+        assert found.patches[number].numpy() == pytest.approx(np.stack(seen.patches), abs=4e-5)
         for scale, vectors in zip((2, 3), found.windows, strict=True):
             expected = np.stack(list(seen.windows[scale].values()))
-            assert vectors[number].numpy() == pytest.approx(expected, abs=1e-5)
+            assert vectors[number].numpy() == pytest.approx(expected, abs=4e-5)
 
 
 @pytest.mark.parametrize(

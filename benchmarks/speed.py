@@ -1,0 +1,173 @@
+"""What a frame costs: ours in each type, anomalib, the naive way, the floor, the window cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor
+
+from benchmarks.contestants import OBJECT, load, pictures
+from benchmarks.rival import Anomalib
+from benchmarks.timing import Contender, medians_s
+from scorer import ReferenceMemory, WinClip
+from scorer.tower import ImageTower
+
+DTYPES = ("float32", "bfloat16")
+REFERENCES = 4
+CHANGED_PATCHES = 5
+
+
+def speed(
+    name: str,
+    weights: Path | None,
+    scratch: Path,
+    *,
+    rounds: int,
+    anomalib: Path | None = None,
+    naive: bool = True,
+) -> dict[str, Any]:
+    """Seconds a frame, and how near ours is to the others' scores and to the machine's floor.
+
+    One frame at a time, words and four references, the same preprocessed pixels for all.
+    """
+    models = {dtype: load(name, weights, preset="anomalib", dtype=dtype) for dtype in DTYPES}
+    side_px = models["float32"].image_px[0]
+    pixels = models["float32"].preprocess(pictures(REFERENCES + 1, side_px))
+    references, image = pixels[:REFERENCES], pixels[REFERENCES:]
+    contenders: dict[str, Contender] = {}
+    for dtype, model in models.items():
+        text = model.text_prototypes(OBJECT)
+        memory = model.enroll_pixels(references)
+        contenders[dtype] = _scoring(model, image, text, memory)
+        contenders |= _cached(model, image, text, memory, dtype)
+        contenders[f"{dtype} floor"] = floor(model._tower, dtype)
+    if naive:
+        contenders["naive float32"] = naive_pass(models["float32"]._tower, image)
+    if anomalib is None or weights is None:
+        return _figures(medians_s(contenders, rounds))
+    file = scratch / "pixels.safetensors"
+    save_file({"references": references.contiguous(), "images": image.contiguous()}, file)
+    with Anomalib(anomalib, weights=weights, pixels=file, object_name=OBJECT) as rival:
+        contenders["anomalib float32"] = lambda: float(rival.score()["took_s"])
+        figures = _figures(medians_s(contenders, rounds))
+        figures["anomalib versions"] = rival.versions
+        figures["agreement with anomalib"] = _agreement(models["float32"], pixels, rival.score())
+    return figures
+
+
+def _scoring(model: WinClip, image: Tensor, text: Tensor, memory: ReferenceMemory) -> Contender:
+    def run() -> None:
+        model.score_pixels(image, text=text, memory=memory)
+
+    return run
+
+
+def _cached(
+    model: WinClip, image: Tensor, text: Tensor, memory: ReferenceMemory, dtype: str
+) -> dict[str, Contender]:
+    """A frame of a stream that is as the one before, and one with 5 x 5 patches in the middle."""
+    cache = model.window_cache(tolerance=0, capacity=1)
+    wanted = model._tower.everything(1)
+    middle = (model._tower.grid[0] - CHANGED_PATCHES) // 2 * model.patch_px
+    part = slice(middle, middle + CHANGED_PATCHES * model.patch_px)
+    other = image.clone()
+    other[:, :, part, part] += 1.0
+    turn = [image, other]
+
+    def score(pixels: Tensor) -> None:
+        features, _ = model.stream_features(pixels, wanted, cache, ["camera"])
+        model.score_features(features, text=text, memory=memory)
+
+    def unchanged() -> None:
+        score(turn[0])
+
+    def changed() -> None:
+        turn.reverse()
+        score(turn[0])
+
+    return {f"{dtype} cached, 5x5 changed": changed, f"{dtype} cached, unchanged": unchanged}
+
+
+def naive_pass(tower: ImageTower, pixels: Tensor) -> Contender:
+    """Equation (2) as it is written: one pass of open_clip's transformer per window."""
+    visual = tower.visual
+
+    @torch.inference_mode()
+    def run() -> None:
+        tokens = visual._embeds(pixels)
+        visual.transformer(tokens)
+        for windows in tower.window_patches:
+            for window in F.pad(windows + 1, (1, 0)):
+                visual.ln_post(visual.transformer(tokens[:, window]))[:, 0] @ visual.proj
+
+    return run
+
+
+def floor(tower: ImageTower, dtype: str) -> Contender:
+    """The matrix products of one frame's pass alone, by PyTorch's own `torch.mm`."""
+    products = _products(tower)
+    kind = getattr(torch, dtype)
+    left = {(rows, inner): torch.randn(rows, inner).to(kind) for rows, inner, _, _ in products}
+    right = {(inner, out): torch.randn(out, inner).to(kind) for _, inner, out, _ in products}
+
+    @torch.inference_mode()
+    def run() -> None:
+        for rows, inner, out, times in products:
+            for _ in range(times):
+                torch.mm(left[rows, inner], right[inner, out].T)
+
+    return run
+
+
+def _products(tower: ImageTower) -> list[tuple[int, int, int, int]]:
+    """(rows, inner, out, how often) of the pass of one image."""
+    width, layers = tower.width, len(tower._blocks)
+    tokens = tower.tokens_per_image
+    whole = 1 + tower.grid[0] * tower.grid[1]
+    kept = whole + sum(len(patches) for patches in tower.window_patches)
+    return [
+        (whole, width, 3 * width, 1),
+        (tokens, width, 3 * width, layers - 2),
+        (tokens, width, 2 * width, 1),
+        (kept, width, width, 1),
+        (tokens, width, width, layers - 1),
+        (tokens, width, 4 * width, layers - 1),
+        (tokens, 4 * width, width, layers - 1),
+        (kept, width, width, 1),
+        (kept, width, 4 * width, 1),
+        (kept, 4 * width, width, 1),
+    ]
+
+
+def _figures(medians: dict[str, float]) -> dict[str, Any]:
+    ratios: dict[str, float] = {}
+    for dtype in DTYPES:
+        ratios[f"{dtype} over its floor"] = medians[dtype] / medians[f"{dtype} floor"]
+        for state in ("unchanged", "5x5 changed"):
+            cached = medians[f"{dtype} cached, {state}"]
+            ratios[f"{dtype}, cached, {state}, frames per second over uncached"] = (
+                medians[dtype] / cached
+            )
+        for other in ("anomalib float32", "naive float32"):
+            if other in medians:
+                ratios[f"{dtype}, frames per second over {other}"] = medians[other] / medians[dtype]
+    return {"seconds a frame": medians, "ratios": ratios}
+
+
+def _agreement(model: WinClip, pixels: Tensor, theirs: dict[str, Any]) -> dict[str, float]:
+    """Largest differences of scores and of maps at the size of the picture."""
+    memory = model.enroll_pixels(pixels[:REFERENCES])
+    ours = model.score_pixels(
+        pixels[REFERENCES:], text=model.text_prototypes(OBJECT), memory=memory
+    )
+    enlarged = F.interpolate(
+        ours.anomaly_map[:, None], size=pixels.shape[-2:], mode="bilinear", align_corners=False
+    )[:, 0]
+    return {
+        "score": float((ours.anomaly_score - torch.tensor(theirs["scores"])).abs().max()),
+        "map": float((enlarged - torch.tensor(theirs["maps"])).abs().max()),
+    }

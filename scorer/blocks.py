@@ -1,0 +1,74 @@
+"""One residual block of CLIP's vision transformer over tokens packed window by window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scorer.linear import Linear
+
+SHORT_WINDOW = 16
+
+
+class Block:
+    """A `ResidualAttentionBlock` of open_clip, taken apart so that tokens may come packed.
+
+    Args:
+        block: shared, not copied; its weights are packed anew.
+    """
+
+    def __init__(self, block: Any) -> None:
+        attention, mlp = block.attn, block.mlp
+        width = attention.embed_dim
+        weight, bias = attention.in_proj_weight, attention.in_proj_bias
+        self.heads = int(attention.num_heads)
+        self.ln_1, self.ln_2 = block.ln_1, block.ln_2
+        self.query = Linear(weight[:width], bias[:width])
+        self.key_value = Linear(weight[width:], bias[width:])
+        self.query_key_value = Linear(weight, bias)
+        self._out = Linear(attention.out_proj.weight, attention.out_proj.bias)
+        # open_clip has two activations: GELU is fused into the product, QuickGELU is its own.
+        fused = isinstance(mlp.gelu, nn.GELU)
+        self._up = Linear(mlp.c_fc.weight, mlp.c_fc.bias, gelu=fused)
+        self._activation = nn.Identity() if fused else mlp.gelu
+        self._down = Linear(mlp.c_proj.weight, mlp.c_proj.bias)
+        self._scale_1, self._scale_2 = block.ls_1, block.ls_2
+
+    def mix(self, x: Tensor, attended: Tensor) -> Tensor:
+        """What follows the attention: output projection, residuals and MLP; all (T, width)."""
+        x = _add(x, self._out, attended, self._scale_1)
+        hidden = self._activation(self._up(self.ln_2(x)))
+        return _add(x, self._down, hidden, self._scale_2)
+
+
+def _add(residual: Tensor, layer: Linear, x: Tensor, scale: nn.Module) -> Tensor:
+    if isinstance(scale, nn.Identity):
+        return layer.plus(x, residual)
+    scaled: Tensor = residual + scale(layer(x))
+    return scaled
+
+
+def attend(query: Tensor, key_value: Tensor, *, rows: int, heads: int, out: Tensor) -> None:
+    """Multi-head attention within each of `rows` windows of equal length.
+
+    Args:
+        query: (rows * Q, width): the first Q tokens of each window ask.
+        key_value: (rows * L, 2 * width).
+        out: (rows * Q, width), written to.
+    """
+    shape = (rows, -1, heads, query.shape[-1] // heads)
+    asking = query.reshape(shape).transpose(1, 2)
+    key, value = (part.reshape(shape).transpose(1, 2) for part in key_value.chunk(2, dim=-1))
+    # Flash attention in half precision is slower on windows this short than two plain products.
+    short = key.shape[2] <= SHORT_WINDOW and query.dtype != torch.float32
+    method = _plain if short else F.scaled_dot_product_attention
+    out.view(shape).copy_(method(asking, key, value).transpose(1, 2))
+
+
+def _plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    scores = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
+    mixed: Tensor = scores.softmax(dim=-1) @ value
+    return mixed
