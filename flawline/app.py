@@ -19,7 +19,12 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Check, explain and start configurations.")
 models_app = typer.Typer(no_args_is_help=True, help="CLIP models and their weights.")
 app.add_typer(config_app, name="config")
+memory_app = typer.Typer(
+    no_args_is_help=True,
+    help="Reference memories: which one judges, a shadow beside it, going back.",
+)
 app.add_typer(models_app, name="models")
+app.add_typer(memory_app, name="memory")
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)
@@ -220,6 +225,59 @@ def config_keys(directory: Annotated[Path, typer.Argument(help="Empty folder.")]
     from flawline.config import make_keys
 
     make_keys(directory)
+
+
+LineName = Annotated[str, typer.Option("--line", "-l", help="The line.")]
+
+
+@memory_app.command("list")
+def memory_list(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """List a line's versions, which of them judge, and how a shadow would have judged."""
+    from flawline.memory import list_memories
+
+    list_memories(config, line=line)
+
+
+@memory_app.command("activate")
+def memory_activate(
+    version: Annotated[str, typer.Argument(help="Version, as `list` shows it.")],
+    line: LineName,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Judge by this version from now on; no frame is lost."""
+    from flawline.memory import point
+
+    point(config, "activate", line=line, version=version)
+
+
+@memory_app.command("shadow")
+def memory_shadow(
+    line: LineName,
+    version: Annotated[
+        str | None, typer.Argument(help="Version; without one, no shadow any more.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Have a version judge beside the active one, without a say; `list` counts disagreements."""
+    from flawline.memory import point
+
+    point(config, "shadow", line=line, version=version)
+
+
+@memory_app.command("promote")
+def memory_promote(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Judge by the shadow from now on."""
+    from flawline.memory import point
+
+    point(config, "promote", line=line)
+
+
+@memory_app.command("rollback")
+def memory_rollback(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Judge by the version that was active before; doing it twice returns."""
+    from flawline.memory import point
+
+    point(config, "rollback", line=line)
 
 
 @models_app.command("list")

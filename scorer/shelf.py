@@ -211,16 +211,32 @@ class Shelf:
         except OSError as error:
             raise StorageError(f"cannot read {home}: {error.strerror}") from None
 
+    def manifest(self, line: str, version: str) -> Manifest:
+        """What is written of one version.
+
+        Raises:
+            StorageError: missing or damaged, or of another version of Flawline.
+        """
+        self._require(line, version)
+        path = self._directory / line / version / _MANIFEST
+        try:
+            return Manifest.model_validate_json(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"reference memory {path} is missing or damaged, or of another version of Flawline "
+                f"({type(error).__name__})",
+                "enroll the line again",
+            ) from None
+
     def load(self, line: str, version: str) -> tuple[ReferenceMemory, Manifest]:
         """One version of a line's memory.
 
         Raises:
             StorageError: missing or damaged.
         """
-        self._require(line, version)
+        manifest = self.manifest(line, version)
         home = self._directory / line / version
         try:
-            manifest = Manifest.model_validate_json((home / _MANIFEST).read_text("utf-8"))
             if sha256_of(home / _TENSORS) != manifest.memory_sha256:
                 raise ValueError("its SHA-256 is not the manifest's")
             tensors: dict[str, Tensor] = load_file(home / _TENSORS)

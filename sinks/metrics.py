@@ -30,6 +30,8 @@ from sinks.watcher import StatusMessage
 
 LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
 SCORE_BUCKETS = tuple(step / 20 for step in range(1, 21))
+ERROR_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+SHARE_BUCKETS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 CAMERA = ("station", "line", "camera")
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,25 @@ class Metrics:
             "latency_seconds", "Time per stage of a frame", (*CAMERA, "stage"), LATENCY_BUCKETS_S
         )
         self._score = histogram("anomaly_score", "Anomaly scores", CAMERA, SCORE_BUCKETS)
+        self._reused = histogram(
+            "reused_windows_fraction",
+            "Share of a frame's windows that came from the cache",
+            CAMERA,
+            SHARE_BUCKETS,
+        )
+        self._cache_error = histogram(
+            "cache_score_error",
+            "Difference that reused windows made to a score, on recomputed frames",
+            CAMERA,
+            ERROR_BUCKETS,
+        )
+        self._shadowed = counter(
+            "shadow_frames",
+            "Frames that a shadow memory judged too, by both outcomes",
+            *CAMERA,
+            "verdict",
+            "shadow_verdict",
+        )
         self._queue_items = gauge("sink_queue_items", "Verdicts waiting for a sink", "sink")
         self._dropped = counter("sink_dropped", "Verdicts a sink did not deliver", "sink", "reason")
         self._errors = counter("sink_errors", "Errors of a sink", "sink", "reason")
@@ -147,6 +168,13 @@ class Metrics:
                 self._latency.labels(*camera, stage).observe(seconds)
         if header.anomaly_score is not None:
             self._score.labels(*camera).observe(header.anomaly_score)
+        if header.reused_fraction is not None:
+            self._reused.labels(*camera).observe(header.reused_fraction)
+        if header.cache_score_error is not None:
+            self._cache_error.labels(*camera).observe(header.cache_score_error)
+        if header.shadow_outcome is not None:
+            outcomes = (header.outcome.value, header.shadow_outcome.value)
+            self._shadowed.labels(*camera, *outcomes).inc()
 
     def booked(self, tally: Tally[Settled], contradictions: Mapping[StreamKey, int]) -> None:
         """Count outcomes that are in the store."""

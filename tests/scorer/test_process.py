@@ -217,6 +217,38 @@ def test_a_memory_made_while_streaming_loses_no_frame(
     assert {verdict.header.outcome for verdict in verdicts} == {Outcome.PASS}
 
 
+def test_shadow_promotion_and_going_back_while_streaming_lose_no_frame(
+    scorer: RunningScorer, config_path: Path, frame_ids: Iterator[int]
+) -> None:
+    shelf = Shelf(load_config(config_path).memory_directory)
+    before = shelf.active("bottles")
+    assert before is not None
+    memory, described = shelf.load("bottles", before)
+    strict = {"version": "20270101T000000Z-57e1c7ed", "fail_threshold": 0.0}
+    shelf.save(memory, described.model_copy(update=strict))
+    with pytest.raises(FlawlineError, match="bottles has no shadow memory"):
+        scorer.ask("promote", line="bottles")
+
+    def act(judged: int) -> None:
+        if judged == 4:
+            scorer.ask("shadow", line="bottles", memory_version=strict["version"])
+        elif judged == 8:
+            shadows = scorer.ask("status").shadows
+            assert shadows is not None
+            assert shadows["bottles"].disagreements["PASS->FAIL"] > 0
+            assert scorer.ask("promote", line="bottles").memories["bottles"] == strict["version"]
+        elif judged == 12:
+            assert scorer.ask("rollback", line="bottles").memories["bottles"] == before
+
+    frames = [frame(next(frame_ids), pixels=GOOD) for _ in range(18)]
+    verdicts = scorer.judge(frames, between=act)
+    assert set(by_frame(verdicts)) == {key(sent) for sent in frames}
+    outcomes = {verdict.header.memory_version: verdict.header.outcome for verdict in verdicts}
+    assert outcomes == {before: Outcome.PASS, strict["version"]: Outcome.FAIL}
+    assert {verdict.header.shadow_outcome for verdict in verdicts} == {None, Outcome.FAIL}
+    assert shelf.shadowing("bottles") is None
+
+
 def test_a_line_is_taught_from_its_stream(scorer: RunningScorer, frame_ids: Iterator[int]) -> None:
     reply = scorer.ask("enroll", line="cans", count=2, interval_s=0)
     assert reply.text == "line cans: 0 of 2 frames"

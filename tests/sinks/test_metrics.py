@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -90,6 +91,21 @@ def test_stages_are_differences_of_stamps(numbers: Metrics) -> None:
     assert value_of(numbers, "anomaly_score_count", **LABELS) == 1
 
 
+def test_reuse_its_error_and_the_shadow_are_told(numbers: Metrics) -> None:
+    shadowed: dict[str, Any] = {
+        "shadow_version": "v2",
+        "shadow_score": 0.6,
+        "shadow_outcome": Outcome.FAIL,
+    }
+    numbers.arrived(arrival(verdict(0, reused_fraction=0.75, **shadowed)))
+    numbers.arrived(arrival(verdict(1, reused_fraction=0.25, cache_score_error=0.004)))
+    assert value_of(numbers, "reused_windows_fraction_sum", **LABELS) == 1.0
+    assert value_of(numbers, "cache_score_error_count", **LABELS) == 1
+    assert value_of(numbers, "cache_score_error_sum", **LABELS) == 0.004
+    both = LABELS | {"verdict": "PASS", "shadow_verdict": "FAIL"}
+    assert value_of(numbers, "shadow_frames_total", **both) == 1
+
+
 def test_clocks_that_disagree_give_no_negative_latency(numbers: Metrics) -> None:
     numbers.arrived(arrival(verdict(0, decoded_ns=0)))
     assert value_of(numbers, "latency_seconds_sum", **LABELS, stage="decode") == 0
@@ -113,7 +129,12 @@ def test_life_is_worked_out_at_the_scrape(numbers: Metrics, clock: FakeClock) ->
 def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) -> None:
     numbers.observe(camera(1))
     numbers.observe(scorer_alive())
-    numbers.arrived(arrival(verdict(0)))
+    shadowed: dict[str, Any] = {
+        "shadow_version": "v2",
+        "shadow_score": 0.6,
+        "shadow_outcome": Outcome.FAIL,
+    }
+    numbers.arrived(arrival(verdict(0, reused_fraction=0.5, cache_score_error=0.01, **shadowed)))
     numbers.booked(Counter({Settled(STREAM, Outcome.PASS, None): 1}), {STREAM: 1})
     numbers.dropped("mes", "queue_full")
     numbers.failed("mes", "timeout")
@@ -130,6 +151,9 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_admitted_frames",
         "flawline_latency_seconds",
         "flawline_anomaly_score",
+        "flawline_reused_windows_fraction",
+        "flawline_cache_score_error",
+        "flawline_shadow_frames",
         "flawline_camera_up",
         "flawline_camera_frame_age_seconds",
         "flawline_sink_queue_items",
@@ -142,6 +166,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_build_info",
     }
     agreed = {"station", "line", "camera", "verdict", "reason", "stage", "sink", "version", "le"}
+    agreed.add("shadow_verdict")
     used = {label for name in ours for sample in families[name].samples for label in sample.labels}
     assert used <= agreed
     bounds = {
