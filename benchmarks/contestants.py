@@ -15,6 +15,7 @@ from scorer.pixels import Picture
 
 OBJECT = "bottle"
 SEED = 0
+LIVELY = 4.0
 
 
 def pictures(count: int, side_px: int) -> list[Picture]:
@@ -25,10 +26,17 @@ def pictures(count: int, side_px: int) -> list[Picture]:
 
 
 def random_weights(name: str, path: Path) -> Path:
-    """A file with random weights of architecture `name`, made once."""
+    """A file with random weights of architecture `name`, made once.
+
+    They are larger than a fresh model's, which tells no two windows apart.
+    """
     if not path.exists():
         torch.manual_seed(SEED)
         clip = open_clip.create_model(name)
+        with torch.no_grad():
+            for key, value in clip.named_parameters():
+                if "in_proj_weight" in key or key.startswith("token_embedding"):
+                    value *= LIVELY
         state = {key: value.contiguous() for key, value in clip.state_dict().items()}
         save_file(state, path)
     return path

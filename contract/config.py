@@ -142,6 +142,11 @@ class Model(Section):
         description="share of words in score and map when there are references too; empty: 0.5 "
         "(equation 6), but 0 for flawline-mini, whose words are weak",
     )
+    compile: bool = Field(
+        False,
+        description="compile the image tower with torch.compile: a slower start and a C++ compiler "
+        "on this host, for faster steps on a GPU",
+    )
     num_threads: int | None = Field(None, ge=1, le=256, description="CPU threads; empty: all")
 
     @model_validator(mode="after")

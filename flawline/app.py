@@ -115,6 +115,15 @@ def enroll(
             help="With --images: pictures show all that the camera sees; cut the region out.",
         ),
     ] = False,
+    coreset: Annotated[
+        float,
+        typer.Option(
+            help="With --images and --normal: share of the references' features to keep, for "
+            "hundreds of references.",
+            min=0.001,
+            max=1.0,
+        ),
+    ] = 1.0,
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Teach a line with good parts; a running scorer follows without restart.
@@ -129,7 +138,12 @@ def enroll(
         raise typer.BadParameter("--normal and --whole-picture go with --images")
     if images is not None:
         enroll_from_images(
-            config, line=line, directory=images, normal=normal, whole_picture=whole_picture
+            config,
+            line=line,
+            directory=images,
+            normal=normal,
+            whole_picture=whole_picture,
+            coreset=coreset,
         )
     elif camera is not None:
         enroll_from_camera(config, line=line, camera=camera, count=count, interval_s=interval_s)
@@ -193,6 +207,48 @@ def ledger(
     from flawline.ledger import print_ledger
 
     raise typer.Exit(print_ledger(config, store_url=store, as_json=as_json))
+
+
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="speed, lines, tiles, references, shell, resident; none: all."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="open_clip model name.")] = "flawline-mini",
+    weights: Annotated[
+        Path | None, typer.Option(help="Local weights file; other models: random without it.")
+    ] = None,
+    dtype: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Where one type is measured.")
+    ] = "bfloat16",
+    rounds: Annotated[int, typer.Option(help="How often each is timed.", min=1, max=1000)] = 5,
+    frames: Annotated[int, typer.Option(help="Frames of `resident`.", min=4)] = 2000,
+    anomalib: Annotated[
+        Path | None,
+        typer.Option(help="Python of an environment with anomalib: tools/anomalib_env.sh."),
+    ] = None,
+    naive: Annotated[
+        bool, typer.Option(help="Time one window at a time, too, which is slow.")
+    ] = True,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", help="Write JSON to this file; - prints it.")
+    ] = None,
+) -> None:
+    """Measure what frames cost on this machine; contenders take turns, medians are told."""
+    from flawline.bench import run_bench
+
+    run_bench(
+        names or [],
+        model=model,
+        weights=weights,
+        dtype=dtype,
+        rounds=rounds,
+        frames=frames,
+        anomalib=anomalib,
+        naive=naive,
+        as_json=as_json,
+    )
 
 
 @config_app.command("check")

@@ -29,6 +29,7 @@ def enroll_from_images(
     directory: Path,
     normal: Path | None,
     whole_picture: bool,
+    coreset: float = 1.0,
 ) -> None:
     """Teach `line` with all pictures in `directory`; those in `normal` set its threshold.
 
@@ -51,6 +52,7 @@ def enroll_from_images(
             Shelf(config.memory_directory),
             SystemClock(),
             normal=others,
+            coreset=coreset,
         )
     typer.echo(
         f"line {line}: reference memory {manifest.version} from {manifest.num_references} "

@@ -15,6 +15,7 @@ from contract.clock import Clock
 from contract.config import Line
 from contract.errors import ConfigError, ImageError, ModelError
 from contract.image import read_image
+from scorer.coreset import thinned
 from scorer.pixels import Picture
 from scorer.shelf import Manifest, Shelf, mask_sha256, new_version
 from scorer.threshold import (
@@ -38,6 +39,7 @@ def enroll(
     clock: Clock,
     *,
     normal: Sequence[Picture] = (),
+    coreset: float = 1.0,
 ) -> Manifest:
     """Build, save and activate the reference memory of `line`.
 
@@ -45,6 +47,8 @@ def enroll(
         images: K good parts, uint8 RGB (H, W, 3): the inspected crop, at any resolution.
         normal: more good pictures of the same kind, which only set the threshold; at least
             `MIN_NORMAL`, or none: then the references have to.
+        coreset: share of the references' features to keep; less than 1 needs `normal`, because
+            the references can no longer be left out one by one.
 
     Raises:
         ImageError: no image, another dtype or shape.
@@ -58,7 +62,13 @@ def enroll(
             f"{len(normal)} normal picture(s) cannot set a threshold",
             f"give at least {MIN_NORMAL}, or none",
         )
+    if coreset < 1 and not normal:
+        raise ConfigError(
+            "a coreset needs normal pictures to set the threshold",
+            f"give at least {MIN_NORMAL} that are not references",
+        )
     memory = model.enroll(images, view=view, pooled=line.tile_memory == "pooled")
+    memory = thinned(memory, coreset)
     text = line_text(model, line)
     hashes = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images)
     if normal:

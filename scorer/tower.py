@@ -123,15 +123,21 @@ class ImageTower(nn.Module):
     Raises:
         ModelError: a tower that is built differently from the paper's (no class token pooling,
             attention pooling, timm, custom blocks).
-        static_shapes: fill the number of windows up to powers of two, so that a compiler or a
-            graph of the device meets few shapes.
+        static_shapes: fill the number of windows up to powers of two, so that a compiler and the
+            device meet few shapes.
+        compiler: backend of `torch.compile` for the blocks; None: run them as they are.
 
     Attributes:
         max_tokens: tokens that run at once; a larger batch runs in parts.
     """
 
     def __init__(
-        self, visual: Any, scales: tuple[int, ...], *, static_shapes: bool = False
+        self,
+        visual: Any,
+        scales: tuple[int, ...],
+        *,
+        static_shapes: bool = False,
+        compiler: str | None = None,
     ) -> None:
         super().__init__()
         _refuse_unsupported(visual)
@@ -146,6 +152,9 @@ class ImageTower(nn.Module):
         whole = torch.arange(self.grid[0] * self.grid[1])[None]
         self._groups = [F.pad(patches + 1, (1, 0)) for patches in (whole, *self.window_patches)]
         self._blocks = [Block(block) for block in visual.transformer.resblocks]
+        self._run_blocks = self._run
+        if compiler is not None:
+            self._run_blocks = torch.compile(self._run, backend=compiler, dynamic=False)
         self._embed = Linear(visual.conv1.weight.flatten(1), visual.conv1.bias)
         self._project = Linear(visual.proj.T, None)
 
@@ -221,7 +230,7 @@ class ImageTower(nn.Module):
     def _forward(self, patches: Tensor, wanted: Wanted) -> Features:
         chosen = [each.nonzero() for each in wanted.groups]
         layout = self._layout(chosen, patches.device)
-        x = self._run(self._tokens(patches), layout)
+        x = self._run_blocks(self._tokens(patches), layout)
         return self._features(x, layout.rows, chosen, len(patches))
 
     def _tokens(self, patches: Tensor) -> Tensor:

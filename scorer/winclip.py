@@ -73,6 +73,7 @@ class WinClip:
         device: torch device.
         dtype: compute type of the image tower and of association.
         language_weight: weight of the language term; 0.5 is equation (6).
+        compiler: backend of `torch.compile` for the tower, e.g. inductor; None: none.
 
     Raises:
         ModelError: an image tower that windows cannot be cut from.
@@ -86,12 +87,18 @@ class WinClip:
         device: str = "cpu",
         dtype: str = "float32",
         language_weight: float = PAPER_LANGUAGE_WEIGHT,
+        compiler: str | None = None,
     ) -> None:
         self.preset = preset
         self.language_weight = language_weight
         self.fingerprint = Fingerprint(loaded.name, loaded.weights_sha256, preset.name)
         self._text = TextEncoder(loaded.clip.to(device), loaded.tokenizer, preset)
-        self._tower = ImageTower(loaded.clip.visual.to(device, DTYPES[dtype]), preset.scales)
+        self._tower = ImageTower(
+            loaded.clip.visual.to(device, DTYPES[dtype]),
+            preset.scales,
+            static_shapes=compiler is not None or device.startswith("cuda"),
+            compiler=compiler,
+        )
         self._preprocess = Preprocessor(loaded.mean, loaded.std)
         self._like = torch.empty(0, dtype=DTYPES[dtype], device=device)
         if len(set(self.image_px)) > 1:
@@ -113,6 +120,7 @@ class WinClip:
         device: str = "cpu",
         dtype: str = "float32",
         language_weight: float = PAPER_LANGUAGE_WEIGHT,
+        compiler: str | None = None,
     ) -> Self:
         """A model by name; see `models.load_clip` for where its weights come from.
 
@@ -134,6 +142,7 @@ class WinClip:
             device=device,
             dtype=dtype,
             language_weight=language_weight,
+            compiler=compiler,
         )
 
     @property
@@ -422,4 +431,5 @@ def load_model(settings: ModelSettings) -> WinClip:
         device=settings.device,
         dtype=settings.dtype,
         language_weight=weight,
+        compiler="inductor" if settings.compile else None,
     )

@@ -11,7 +11,7 @@ import torch
 from contract.errors import ModelError
 from scorer import WinClip
 from scorer.models import load_clip
-from scorer.tower import Features, ImageTower
+from scorer.tower import Features, ImageTower, Layout, Wanted
 from scorer.windows import window_patches
 from tests.scorer import oracle
 from tests.scorer.pictures import picture
@@ -143,3 +143,36 @@ def test_towers_that_windows_cannot_be_cut_from_are_refused(vision: dict[str, An
     clip = tiny_clip(vision)
     with pytest.raises(ModelError, match=r"not a plain CLIP vision transformer.*ViT-B-16-plus-240"):
         ImageTower(clip.visual, (2, 3))
+
+
+def test_static_shapes_and_a_compiled_tower_see_the_same() -> None:
+    """What a GPU runs: windows filled up to powers of two, blocks in one graph without breaks."""
+    visual = tiny_clip().visual
+    plain = ImageTower(visual, (2, 3))
+    compiled = ImageTower(visual, (2, 3), static_shapes=True, compiler="eager")
+    patches = plain.patchify(torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
+    wanted = plain.everything(3)
+    some = Wanted(
+        torch.tensor([True, False, True]),
+        tuple(each & (torch.arange(each.shape[1]) % 3 == 0) for each in wanted.windows),
+    )
+    with torch.inference_mode():
+        for chosen in (wanted, some):
+            assert_features_close(compiled(patches, chosen), plain(patches, chosen))
+
+
+def test_static_shapes_are_few() -> None:
+    tower = ImageTower(tiny_clip().visual, (2, 3), static_shapes=True)
+    patches = tower.patchify(torch.randn(1, 3, 64, 64))
+    shapes = set()
+    run = tower._run_blocks
+
+    def noted(tokens: torch.Tensor, layout: Layout) -> torch.Tensor:
+        shapes.add(tuple(layout.rows))
+        return run(tokens, layout)
+
+    tower._run_blocks = noted
+    for count in range(1, 10):
+        first = torch.arange(9)[None] < count
+        tower(patches, Wanted(torch.tensor([True]), (first, first[:, :4])))
+    assert len(shapes) <= 5, shapes
