@@ -133,10 +133,14 @@ def _station(home: Path, model: dict[str, str], *, lines: int) -> Path:
     path = home / "station.yaml"
     path.write_text(yaml.safe_dump(document))
     config = load_config(path)
-    loaded = load_model(config.scorer.model)
-    for line in config.lines:
-        references = pictures(4, line.inspection_px)
-        enroll(loaded, line, references, Shelf(config.memory_directory), SystemClock())
+    shelf, first = Shelf(config.memory_directory), config.lines[0]
+    references = pictures(4, first.inspection_px)
+    taught = enroll(load_model(config.scorer.model), first, references, shelf, SystemClock())
+    memory, _ = shelf.load(first.name, taught.version)
+    for line in config.lines[1:]:
+        regions = {camera.name: camera.region for camera in line.cameras}
+        shelf.save(memory, taught.model_copy(update={"line": line.name, "regions": regions}))
+        shelf.activate(line.name, taught.version, now_ns=taught.created_ns, by=taught.created_by)
     return path
 
 

@@ -42,6 +42,7 @@ class Engine:
     Attributes:
         outcomes: verdicts so far.
         shadows: per line, how its shadow memory would have judged.
+        wait_ns: how long waiting frames may still wait for more to join them.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Engine:
         self._delivery_ids = count()
         self.outcomes: Counter[Outcome] = Counter()
         self.shadows: dict[str, ShadowTally] = {}
+        self.wait_ns = 0
 
     def submit(self, frame: Frame, received_ns: int) -> list[Verdict]:
         """Take a frame in: it waits for its turn, or has a verdict at once if it needs no score."""
@@ -84,7 +86,7 @@ class Engine:
 
     def step(self, *, patient: bool = True) -> list[Verdict]:
         """Score the next batch; `patient`: it may wait for more frames."""
-        late, ready, _ = self._scheduler.next_batch(
+        late, ready, self.wait_ns = self._scheduler.next_batch(
             self._clock.wall_ns(), self._cost, patient=patient
         )
         start_s = self._clock.monotonic_s()

@@ -26,6 +26,7 @@ from scorer.outbox import Outbox
 from scorer.scheduler import Scheduler
 from scorer.shelf import Shelf
 
+NS_PER_MS = 1_000_000
 OUTBOX_VERDICTS = 1024
 RESEND_AFTER_S = 2.0
 RELOAD_S = 0.5
@@ -116,9 +117,11 @@ class Service:
 
     def _turn(self) -> None:
         room = self._has_room()
-        busy = room and bool(len(self._scheduler))
+        timeout_ms = POLL_MS
+        if room and len(self._scheduler):
+            timeout_ms = min(POLL_MS, -(-self._engine.wait_ns // NS_PER_MS))
         # Without room frames stay unread, and a poll that looks at them would never wait.
-        ready = dict((self._poller if room else self._other_poller).poll(0 if busy else POLL_MS))
+        ready = dict((self._poller if room else self._other_poller).poll(timeout_ms))
         if self._control in ready:
             self._answer()
         if self._verdicts in ready:
