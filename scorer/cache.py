@@ -88,7 +88,9 @@ class WindowCache:
         canvases, changed = [], []
         for image, key in zip(patches, keys, strict=True):
             if key in before:
-                differs = ((image - before[key]).abs() > self._tolerance).any(dim=-1)
+                # Not "greater", so that NaN counts as a change.
+                same = ((image - before[key]).abs() <= self._tolerance).all(dim=-1)
+                differs = ~same
                 before[key] = torch.where(differs[:, None], image, before[key])
             else:
                 differs = torch.ones(len(image), dtype=torch.bool, device=image.device)

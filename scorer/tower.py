@@ -28,6 +28,7 @@ from scorer.linear import Linear
 from scorer.windows import window_patches
 
 MAX_TOKENS = 12_000
+ACTIVATIONS = 10
 
 
 class Features(NamedTuple):
@@ -162,6 +163,11 @@ class ImageTower(nn.Module):
     def tokens_per_image(self) -> int:
         """Tokens that one image costs: image, and windows of every scale."""
         return sum(group.numel() for group in self._groups)
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Of activations that live at once: the stream, its norm, and the MLP's four widths."""
+        return ACTIVATIONS * self.width * self.visual.proj.element_size()
 
     def patchify(self, pixels: Tensor) -> Tensor:
         """The patches (N, P, 3 * side * side) of preprocessed images (N, 3, H, W)."""

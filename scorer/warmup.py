@@ -50,7 +50,10 @@ def warm_up(model: WinClip, views: Sequence[View], *, max_frames: int) -> Budget
     view = max(views, key=lambda each: each.num_tokens)
     one, many = _measure(model, view, 1), _measure(model, view, min(max_frames, 2))
     cost = Cost.fit((one.tokens, one.took_ns), (many.tokens, many.took_ns))
-    token_bytes = max(one.peak_bytes / one.tokens, many.peak_bytes / many.tokens, 1.0)
+    # Memory that the process held already does not show in a peak.
+    token_bytes = max(
+        one.peak_bytes / one.tokens, many.peak_bytes / many.tokens, model.bytes_per_token
+    )
     by_memory = int(SHARE_OF_FREE_MEMORY * free_bytes(model.device) / token_bytes)
     by_time = int((MAX_STEP_S * NS_PER_S - cost.batch_ns) / max(cost.token_ns, 1e-9))
     if by_memory < model.tokens_per_image:

@@ -160,6 +160,11 @@ class WinClip:
         self._tower.max_tokens = tokens
 
     @property
+    def bytes_per_token(self) -> int:
+        """Memory that a token of a batch needs at least."""
+        return self._tower.bytes_per_token
+
+    @property
     def image_px(self) -> tuple[int, int]:
         """Height and width of the model's input, in pixels."""
         return self._tower.image_px
