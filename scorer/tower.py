@@ -167,7 +167,7 @@ class ImageTower(nn.Module):
     @property
     def bytes_per_token(self) -> int:
         """Of activations that live at once: the stream, its norm, and the MLP's four widths."""
-        return ACTIVATIONS * self.width * self.visual.proj.element_size()
+        return ACTIVATIONS * self.width * int(self.visual.proj.element_size())
 
     def patchify(self, pixels: Tensor) -> Tensor:
         """The patches (N, P, 3 * side * side) of preprocessed images (N, 3, H, W)."""
