@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from scorer.precision import has_bfloat16
+
 
 def machine() -> dict[str, str]:
     """Processor, cores, memory and versions of this machine."""
@@ -17,7 +19,7 @@ def machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "torch threads": str(torch.get_num_threads()),
         "memory": _from_proc("/proc/meminfo", "MemTotal"),
-        "bfloat16 instructions": "yes" if _has_bfloat16() else "no",
+        "bfloat16 instructions": "yes" if has_bfloat16("cpu") else "no",
         "python": platform.python_version(),
         "torch": version("torch"),
         "open_clip": version("open_clip_torch"),
@@ -30,8 +32,3 @@ def _from_proc(path: str, key: str) -> str:
     except OSError:
         return ""
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
-
-
-def _has_bfloat16() -> bool:
-    flags = _from_proc("/proc/cpuinfo", "flags").split()
-    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -38,7 +38,7 @@ def shell(scratch: Path, *, frames: int) -> dict[str, Any]:
     taking the frame to its score (`scored_ns - received_ns`), which still holds the scheduler; so
     a run with every frame unchanged, where the model has next to nothing to do, is told beside.
     """
-    home = _station(scratch / "shell", {"name": "flawline-mini", "dtype": "bfloat16"}, lines=1)
+    home = _station(scratch / "shell", {"name": "flawline-mini"}, lines=1)
     [image] = pictures(1, 240)
     figures = {}
     with _scorer(home) as link:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from benchmarks.contestants import OBJECT, load, pictures
 from benchmarks.rival import Anomalib
 from benchmarks.timing import Contender, medians_s
 from scorer import ReferenceMemory, WinClip
+from scorer.precision import has_bfloat16
 from scorer.tower import ImageTower
 
-DTYPES = ("float32", "bfloat16")
 REFERENCES = 4
 CHANGED_PATCHES = 5
 
@@ -32,9 +33,11 @@ def speed(
 ) -> dict[str, Any]:
     """Seconds a frame, and how near ours is to the others' scores and to the machine's floor.
 
-    One frame at a time, words and four references, the same preprocessed pixels for all.
+    One frame at a time, words and four references, the same preprocessed pixels for all. A
+    processor without bfloat16 instructions is measured in float32 only.
     """
-    models = {dtype: load(name, weights, preset="anomalib", dtype=dtype) for dtype in DTYPES}
+    dtypes = ("float32", "bfloat16") if has_bfloat16("cpu") else ("float32",)
+    models = {dtype: load(name, weights, preset="anomalib", dtype=dtype) for dtype in dtypes}
     side_px = models["float32"].image_px[0]
     pixels = models["float32"].preprocess(pictures(REFERENCES + 1, side_px))
     references, image = pixels[:REFERENCES], pixels[REFERENCES:]
@@ -48,12 +51,12 @@ def speed(
     if naive:
         contenders["naive float32"] = naive_pass(models["float32"]._tower, image)
     if anomalib is None or weights is None:
-        return _figures(medians_s(contenders, rounds))
+        return _figures(dtypes, medians_s(contenders, rounds))
     file = scratch / "pixels.safetensors"
     save_file({"references": references.contiguous(), "images": image.contiguous()}, file)
     with Anomalib(anomalib, weights=weights, pixels=file, object_name=OBJECT) as rival:
         contenders["anomalib float32"] = lambda: float(rival.score()["took_s"])
-        figures = _figures(medians_s(contenders, rounds))
+        figures = _figures(dtypes, medians_s(contenders, rounds))
         figures["anomalib versions"] = rival.versions
         figures["agreement with anomalib"] = _agreement(models["float32"], pixels, rival.score())
     return figures
@@ -143,9 +146,9 @@ def _products(tower: ImageTower) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _figures(medians: dict[str, float]) -> dict[str, Any]:
+def _figures(dtypes: Sequence[str], medians: dict[str, float]) -> dict[str, Any]:
     ratios: dict[str, float] = {}
-    for dtype in DTYPES:
+    for dtype in dtypes:
         ratios[f"{dtype} over its floor"] = medians[dtype] / medians[f"{dtype} floor"]
         for state in ("unchanged", "5x5 changed"):
             cached = medians[f"{dtype} cached, {state}"]

@@ -134,8 +134,10 @@ class Model(Section):
     )
     preset: Literal["paper", "anomalib"] = Field("paper", description="details of WinCLIP")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:[0-9]+)?)$", description="torch device")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="compute type of the image tower"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="compute type of the image tower; auto: bfloat16 where the device has "
+        "instructions for it, else float32",
     )
     language_weight: Score | None = Field(
         None,
@@ -158,7 +160,7 @@ class Model(Section):
         if self.name != "flawline-mini" and not (self.weights or self.pretrained):
             raise ValueError(f"{self.name} needs weights (a local file) or pretrained (a tag)")
         if self.dtype == "float16" and self.device == "cpu":
-            raise ValueError("float16 is for GPUs; use bfloat16 or float32 on a CPU")
+            raise ValueError("float16 is for GPUs; use auto, bfloat16 or float32 on a CPU")
         return self
 
 

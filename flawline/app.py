@@ -220,8 +220,9 @@ def bench(
         Path | None, typer.Option(help="Local weights file; other models: random without it.")
     ] = None,
     dtype: Annotated[
-        Literal["float32", "bfloat16"], typer.Option(help="Where one type is measured.")
-    ] = "bfloat16",
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(help="Where one type is measured; auto: the faster one here."),
+    ] = "auto",
     rounds: Annotated[int, typer.Option(help="How often each is timed.", min=1, max=1000)] = 5,
     frames: Annotated[int, typer.Option(help="Frames of `resident`.", min=4)] = 2000,
     anomalib: Annotated[

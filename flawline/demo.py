@@ -136,7 +136,7 @@ def _configure(
                 ],
             }
         ],
-        "scorer": {"model": {"name": "flawline-mini", "dtype": "bfloat16"}},
+        "scorer": {"model": {"name": "flawline-mini"}},
         "sinks": {"metrics": {"port": metrics_port}},
     }
     try:

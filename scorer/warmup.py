@@ -68,10 +68,12 @@ def warm_up(model: WinClip, views: Sequence[View], *, max_frames: int) -> Budget
     if frame_s > SLOW_FRAME_S:
         log.warning(
             "one frame takes %.1f s here: the PLC heartbeat stops meanwhile unless silence_s is "
-            "longer; use a GPU, bfloat16, a smaller model or fewer tiles",
+            "longer; use a GPU, a smaller model or fewer tiles",
             frame_s,
         )
-    log.info("%.0f ms a frame, batches of up to %d tokens", frame_s * 1e3, max_tokens)
+    log.info(
+        "%.0f ms a frame in %s, batches of up to %d tokens", frame_s * 1e3, model.dtype, max_tokens
+    )
     return Budget(max_tokens, cost)
 
 

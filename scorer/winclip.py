@@ -21,17 +21,12 @@ from scorer.maps import association, harmonic_scales, harmonic_windows, language
 from scorer.memory import Bank, Fingerprint, ReferenceMemory, fill_banks
 from scorer.models import MINI, LoadedClip, load_clip
 from scorer.pixels import Picture, Preprocessor
+from scorer.precision import compute_dtype
 from scorer.presets import PRESETS, Preset
 from scorer.text import TextEncoder
 from scorer.tower import Features, ImageTower, Wanted
 from scorer.view import View, make_view
 from scorer.windows import coverage
-
-DTYPES: Final = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 
 PAPER_LANGUAGE_WEIGHT: Final = 0.5
 BLOCK_IMAGES: Final = 16
@@ -71,7 +66,7 @@ class WinClip:
         loaded: the CLIP model.
         preset: details that the paper leaves open.
         device: torch device.
-        dtype: compute type of the image tower and of association.
+        dtype: compute type of the image tower and of references; `auto`: see `precision`.
         language_weight: weight of the language term; 0.5 is equation (6).
         compiler: backend of `torch.compile` for the tower, e.g. inductor; None: none.
 
@@ -93,14 +88,15 @@ class WinClip:
         self.language_weight = language_weight
         self.fingerprint = Fingerprint(loaded.name, loaded.weights_sha256, preset.name)
         self._text = TextEncoder(loaded.clip.to(device), loaded.tokenizer, preset)
+        compute = compute_dtype(dtype, device)
         self._tower = ImageTower(
-            loaded.clip.visual.to(device, DTYPES[dtype]),
+            loaded.clip.visual.to(device, compute),
             preset.scales,
             static_shapes=compiler is not None or device.startswith("cuda"),
             compiler=compiler,
         )
         self._preprocess = Preprocessor(loaded.mean, loaded.std)
-        self._like = torch.empty(0, dtype=DTYPES[dtype], device=device)
+        self._like = torch.empty(0, dtype=compute, device=device)
         if len(set(self.image_px)) > 1:
             raise ModelError(
                 f"{loaded.name} takes {self.image_px[0]} x {self.image_px[1]} px",
@@ -129,8 +125,6 @@ class WinClip:
         """
         if preset not in PRESETS:
             raise ModelError(f"unknown preset {preset!r}", f"one of {', '.join(PRESETS)}")
-        if dtype not in DTYPES:
-            raise ModelError(f"unknown dtype {dtype!r}", f"one of {', '.join(DTYPES)}")
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ModelError(f"device {device} is not there", "set model.device to cpu")
         loaded = load_clip(
@@ -149,6 +143,11 @@ class WinClip:
     def device(self) -> torch.device:
         """Where the model runs."""
         return self._like.device
+
+    @property
+    def dtype(self) -> str:
+        """What the image tower computes in."""
+        return str(self._like.dtype).removeprefix("torch.")
 
     @property
     def max_tokens(self) -> int:

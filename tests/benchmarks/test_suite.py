@@ -18,10 +18,12 @@ from contract.errors import ConfigError
 from flawline.app import app
 from flawline.bench import run_bench
 from scorer import WinClip
+from scorer.precision import has_bfloat16
 
+DTYPES = ("float32", "bfloat16") if has_bfloat16("cpu") else ("float32",)
 RATIOS = {
     f"{dtype}, cached, {state}, frames per second over uncached"
-    for dtype in ("float32", "bfloat16")
+    for dtype in DTYPES
     for state in ("unchanged", "5x5 changed")
 }
 
