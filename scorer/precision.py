@@ -42,5 +42,5 @@ def compute_dtype(name: str, device: str) -> torch.dtype:
 def has_bfloat16(device: str) -> bool:
     """Whether `device` (as torch names it) multiplies bfloat16 matrices in hardware."""
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
