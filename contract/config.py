@@ -161,6 +161,8 @@ class Model(Section):
             raise ValueError(f"{self.name} needs weights (a local file) or pretrained (a tag)")
         if self.dtype == "float16" and self.device == "cpu":
             raise ValueError("float16 is for GPUs; use auto, bfloat16 or float32 on a CPU")
+        if self.compile and self.device == "cpu":
+            raise ValueError("compile is for GPUs; leave it false on a CPU")
         return self
 
 
@@ -205,7 +207,12 @@ class Scorer(Section):
         description="how long a batch that is not full may wait for more frames, if their "
         "deadlines allow; of use on a GPU",
     )
-    max_pending_frames: int = Field(16, ge=1, le=512, description="frames waiting in memory")
+    max_pending_frames: int = Field(
+        64,
+        ge=1,
+        le=512,
+        description="frames waiting in memory; lines share the scorer fairly among these",
+    )
     pass_sample_fraction: Score = Field(
         0.02, description="share of PASS frames that carry a picture to the evidence folder"
     )

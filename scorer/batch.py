@@ -34,6 +34,7 @@ class Scored(NamedTuple):
         reused_fraction: share of windows that came from the cache.
         cache_score_error: what reuse had done to the score, on frames that were recomputed.
         shadow_score: by the line's shadow memory, if it has one.
+        saved_tokens: of the transformer, by the cache.
     """
 
     anomaly_score: float
@@ -41,6 +42,7 @@ class Scored(NamedTuple):
     reused_fraction: float = 0.0
     cache_score_error: float | None = None
     shadow_score: float | None = None
+    saved_tokens: int = 0
 
 
 class BatchScorer:
@@ -63,6 +65,7 @@ class BatchScorer:
         self._cache = _window_cache(model, lines, cache)
         self._audit_every = cache.audit_every if cache.mode == "tolerant" else None
         self._reused: Counter[str] = Counter()
+        self._broken_shadows: set[str] = set()
         self._errors_in_a_row = 0
 
     def score(self, jobs: Sequence[Job]) -> list[Scored | None]:
@@ -105,30 +108,46 @@ class BatchScorer:
         )
         scores = result.anomaly_score.cpu().tolist()
         maps = result.anomaly_map.float().cpu().numpy()
-        shadows: list[float | None] = [None] * len(seen)
-        if state.shadow is not None:
-            shadow = self._model.score_features(
-                features, text=state.text, memory=state.shadow.memory, view=state.view
-            )
-            shadows = shadow.anomaly_score.cpu().tolist()
+        shadows = self._shadow_scores(state, features, len(seen))
         return [
-            Scored(score, anomaly_map, each.reused_fraction, None, shadow_score)
+            Scored(score, anomaly_map, each.reused_fraction, None, shadow_score, each.saved_tokens)
             for score, anomaly_map, each, shadow_score in zip(
                 scores, maps, seen, shadows, strict=True
             )
         ]
 
+    def _shadow_scores(
+        self, state: LineState, features: Features, num: int
+    ) -> Sequence[float | None]:
+        """What the shadow says; one that fails is not asked again, and nobody else suffers."""
+        if state.shadow is None or state.shadow.version in self._broken_shadows:
+            return [None] * num
+        try:
+            result = self._model.score_features(
+                features, text=state.text, memory=state.shadow.memory, view=state.view
+            )
+            scores: list[float] = result.anomaly_score.cpu().tolist()
+        except SCORING_ERRORS:
+            self._broken_shadows.add(state.shadow.version)
+            log.exception("line %s: shadow %s failed", state.line.name, state.shadow.version)
+            return [None] * num
+        return scores
+
     def _checked(self, job: Job, scored: Scored) -> Scored:
         """`scored`, or its recomputation when it is this camera's turn to be audited."""
         camera = job.frame.header.camera
-        if not math.isfinite(scored.anomaly_score) and self._cache is not None:
-            self._cache.clear()
+        if not math.isfinite(scored.anomaly_score):
+            if self._cache is not None:
+                self._cache.clear()
+            return scored
         if self._audit_every is None or not scored.reused_fraction:
             return scored
         self._reused[camera] += 1
         if self._reused[camera] % self._audit_every:
             return scored
         [audit] = self._compare(job.frame.header.line, self._model.look([self._crop(job)]))
+        if not math.isfinite(audit.anomaly_score):
+            return audit
         error = abs(audit.anomaly_score - scored.anomaly_score)
         return audit._replace(reused_fraction=scored.reused_fraction, cache_score_error=error)
 

@@ -16,9 +16,14 @@ class Block:
 
     Args:
         block: shared, not copied; its weights are packed anew.
+        last: fewer tokens ask than are looked at, so queries stand apart from keys and values.
     """
 
-    def __init__(self, block: Any) -> None:
+    query: Linear
+    key_value: Linear
+    query_key_value: Linear
+
+    def __init__(self, block: Any, *, last: bool = False) -> None:
         attention, mlp = block.attn, block.mlp
         width = attention.embed_dim
         self.heads = int(attention.num_heads)
@@ -29,9 +34,11 @@ class Block:
         weight = attention.in_proj_weight * scale.to(attention.in_proj_weight)
         bias = attention.in_proj_bias * scale.squeeze(1).to(attention.in_proj_bias)
         self.ln_1, self.ln_2 = block.ln_1, block.ln_2
-        self.query = Linear(weight[:width], bias[:width])
-        self.key_value = Linear(weight[width:], bias[width:])
-        self.query_key_value = Linear(weight, bias)
+        if last:
+            self.query = Linear(weight[:width], bias[:width])
+            self.key_value = Linear(weight[width:], bias[width:])
+        else:
+            self.query_key_value = Linear(weight, bias)
         self._out = Linear(attention.out_proj.weight, attention.out_proj.bias)
         # open_clip has two activations: GELU is fused into the product, QuickGELU is its own.
         fused = isinstance(mlp.gelu, nn.GELU)

@@ -51,16 +51,13 @@ class WindowCache:
 
     def features(
         self, patches: Tensor, wanted: Wanted, keys: Sequence[Hashable]
-    ) -> tuple[Features, Tensor]:
-        """Features of N images, and the share of their windows that was reused.
+    ) -> tuple[Features, Wanted]:
+        """Features of N images, and what had to be looked at for them.
 
         Args:
             patches: (N, P, C).
             wanted: what to look at; for one key always the same.
             keys: the view of each image; images of one view come in the order of their time.
-
-        Returns:
-            features, and float32 (N,) in [0, 1].
         """
         canvases, changed = self._compare(patches, keys)
         missing = Wanted(
@@ -70,17 +67,20 @@ class WindowCache:
                 for each, windows in zip(wanted.windows, self._tower.window_patches, strict=True)
             ),
         )
-        fresh = self._tower(canvases, missing)
+        fresh = self._tower(torch.stack(canvases), missing)
         merged = Features.cat(
             [
                 self._merge(key, canvases[index], fresh.take([index]), missing, index)
                 for index, key in enumerate(keys)
             ]
         )
-        return merged, 1.0 - missing.num_windows / wanted.num_windows
+        # Only now: a view that this batch still has to be merged with must not be forgotten.
+        while len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+        return merged, missing
 
-    def _compare(self, patches: Tensor, keys: Sequence[Hashable]) -> tuple[Tensor, Tensor]:
-        """Canvases (N, P, C), and bool (N, P) on the CPU: patches that differ from the one before.
+    def _compare(self, patches: Tensor, keys: Sequence[Hashable]) -> tuple[list[Tensor], Tensor]:
+        """N canvases (P, C), and bool (N, P) on the CPU: patches that differ from the one before.
 
         Images of one view are compared with each other, in their order.
         """
@@ -97,7 +97,7 @@ class WindowCache:
                 before[key] = image.clone()
             canvases.append(before[key])
             changed.append(differs)
-        return torch.stack(canvases), torch.stack(changed).cpu()
+        return canvases, torch.stack(changed).cpu()
 
     def _merge(
         self, key: Hashable, canvas: Tensor, fresh: Features, missing: Wanted, index: int
@@ -118,6 +118,4 @@ class WindowCache:
             )
         self._entries[key] = Entry(canvas, fresh)
         self._entries.move_to_end(key)
-        while len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
         return fresh

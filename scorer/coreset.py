@@ -32,11 +32,13 @@ def k_center(features: Tensor, count: int) -> Tensor:
         int64 (count,), the first is row 0.
     """
     points = _projected(features.float())
+    squares = points.square().sum(dim=1)
     chosen = torch.zeros(count, dtype=torch.int64)
     distance = torch.full((len(points),), torch.inf)
     for place in range(1, count):
-        last = points[chosen[place - 1]]
-        distance = torch.minimum(distance, (points - last).square_().sum(dim=1))
+        last = chosen[place - 1]
+        squared = torch.addmv(squares, points, points[last], alpha=-2).add_(squares[last])
+        torch.minimum(distance, squared, out=distance)
         chosen[place] = distance.argmax()
     return chosen
 

@@ -50,7 +50,7 @@ class Cost:
         return replace(self, scale=scale)
 
     def doubt(self) -> Cost:
-        """A little faster, after a step in which every frame was given up unseen.
+        """A little faster, where frames were given up unseen for long.
 
         Else one slow step could have all later frames given up for ever.
         """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from contract.clock import NS_PER_S, Clock
 from contract.codec import Frame, Verdict
-from contract.messages import Outcome, VerdictMessage
+from contract.messages import SCORED, Outcome, VerdictMessage
 from scorer.batch import BatchScorer, Scored
 from scorer.cost import Cost
 from scorer.lines import LineState
@@ -18,6 +18,8 @@ from scorer.picture import encode_jpeg, wants_picture
 from scorer.scheduler import Job, Scheduler
 from scorer.shadow import ShadowTally
 from scorer.verdicts import Decision, decide
+
+DOUBT_AFTER_S = 5.0
 
 
 class ShadowVerdict(NamedTuple):
@@ -41,7 +43,6 @@ class Engine:
 
     Attributes:
         outcomes: verdicts so far.
-        shadows: per line, how its shadow memory would have judged.
         wait_ns: how long waiting frames may still wait for more to join them.
     """
 
@@ -64,19 +65,32 @@ class Engine:
         self._cost = cost
         self._pass_sample_fraction = pass_sample_fraction
         self._delivery_ids = count()
+        self._camera_tokens: dict[tuple[str, str], int] = {}
+        self._scored_s = clock.monotonic_s()
         self.outcomes: Counter[Outcome] = Counter()
-        self.shadows: dict[str, ShadowTally] = {}
+        self._tallies: dict[str, ShadowTally] = {}
         self.wait_ns = 0
+
+    @property
+    def shadows(self) -> dict[str, ShadowTally]:
+        """Per line that has a shadow memory, how that would have judged."""
+        return {
+            name: tally
+            for name, tally in self._tallies.items()
+            if (shadow := self._lines[name].shadow) is not None and shadow.version == tally.version
+        }
 
     def submit(self, frame: Frame, received_ns: int) -> list[Verdict]:
         """Take a frame in: it waits for its turn, or has a verdict at once if it needs no score."""
         state = self._lines.get(frame.header.line)
-        job = Job(frame, received_ns, 0 if state is None else state.view.num_tokens)
+        job = Job(frame, received_ns, 0 if state is None else state.num_tokens)
         side = 0 if state is None else state.view.size_px
         if frame.header.taint is not None:
             return [self._verdict(job, Decision(Outcome.INVALID, frame.header.taint))]
         if state is None:
             return [self._verdict(job, Decision(Outcome.UNSCORED, "unknown_line"))]
+        if frame.header.camera not in {camera.name for camera in state.line.cameras}:
+            return [self._verdict(job, Decision(Outcome.UNSCORED, "unknown_camera"))]
         if (frame.header.height_px, frame.header.width_px) != (side, side):
             return [self._verdict(job, Decision(Outcome.UNSCORED, "wrong_size"))]
         if state.problem is not None:
@@ -87,19 +101,38 @@ class Engine:
     def step(self, *, patient: bool = True) -> list[Verdict]:
         """Score the next batch; `patient`: it may wait for more frames."""
         late, ready, self.wait_ns = self._scheduler.next_batch(
-            self._clock.wall_ns(), self._cost, patient=patient
+            self._clock.wall_ns(), self._cost, patient=patient, expected=self._expected_tokens
         )
         start_s = self._clock.monotonic_s()
         scored = self._scorer.score(ready)
+        now_s = self._clock.monotonic_s()
         if ready:
-            took_ns = (self._clock.monotonic_s() - start_s) * NS_PER_S
-            self._cost = self._cost.learn(sum(job.num_tokens for job in ready), took_ns)
-        elif late:
+            self._learn(ready, scored, (now_s - start_s) * NS_PER_S)
+            self._scored_s = now_s
+        elif late and now_s - self._scored_s > DOUBT_AFTER_S:
             self._cost = self._cost.doubt()
         return [
             *(self._verdict(job, Decision(Outcome.LATE, "deadline_missed")) for job in late),
             *(self._judge(job, found) for job, found in zip(ready, scored, strict=True)),
         ]
+
+    def _expected_tokens(self, job: Job) -> int:
+        """As many as the camera's last frame took: what is unchanged costs little."""
+        frame = job.frame.header
+        known = self._camera_tokens.get((frame.line, frame.camera), job.num_tokens)
+        return min(known, job.num_tokens)
+
+    def _learn(self, jobs: list[Job], scored: list[Scored | None], took_ns: float) -> None:
+        """What frames of these cameras cost, and how fast the machine is."""
+        tokens = 0
+        for job, found in zip(jobs, scored, strict=True):
+            saved = 0 if found is None else found.saved_tokens
+            frame = job.frame.header
+            self._camera_tokens[frame.line, frame.camera] = job.num_tokens - saved
+            tokens += job.num_tokens - saved
+        # A step that the cache did most of says little of the machine.
+        if 2 * tokens >= sum(job.num_tokens for job in jobs):
+            self._cost = self._cost.learn(tokens, took_ns)
 
     def abandon(self, reason: str) -> list[Verdict]:
         """UNSCORED(reason) for every frame that waits."""
@@ -127,11 +160,16 @@ class Engine:
         if state.shadow is None or scored.shadow_score is None or decision.score is None:
             return None
         said = decide(scored.shadow_score, state.shadow.thresholds, now_ns=0, deadline_ns=None)
-        tally = self.shadows.get(state.line.name)
-        if tally is None or tally.version != state.shadow.version:
-            tally = self.shadows[state.line.name] = ShadowTally(state.shadow.version)
-        tally.count(decision.outcome, said.outcome)
+        if {decision.outcome, said.outcome} <= SCORED:
+            self._tally(state, state.shadow.version).count(decision.outcome, said.outcome)
         return ShadowVerdict(state.shadow.version, said)
+
+    def _tally(self, state: LineState, version: str) -> ShadowTally:
+        tally = self._tallies.get(state.line.name)
+        if tally is None or (tally.beside, tally.version) != (state.memory_version, version):
+            tally = ShadowTally(version, beside=state.memory_version)
+            self._tallies[state.line.name] = tally
+        return tally
 
     def _verdict(
         self,

@@ -95,6 +95,7 @@ def enroll(
         weights_sha256=model.fingerprint.weights_sha256,
         preset=model.fingerprint.preset,
         num_references=memory.num_references,
+        num_tiles=memory.num_tiles,
         image_sha256=hashes,
         created_ns=now_ns,
         created_by=user(),

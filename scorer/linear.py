@@ -1,11 +1,12 @@
-"""Linear layers as fast as the processor allows, with what follows them fused in.
+"""Linear layers with what follows them fused in, in the faster of two ways.
 
-On a CPU PyTorch's own `F.linear` lays the weights out anew at each call, and oneDNN is reached for
-half precision only. Here the weights are packed once, and oneDNN adds the bias and the residual or
-applies GELU while the numbers are still in registers. It is the operator that PyTorch's compiler
-emits for a frozen model; where it is missing, and on other devices, plain PyTorch runs.
+On a CPU with AVX512 PyTorch's own `F.linear` lays the weights out anew at each call, and oneDNN is
+reached for half precision only. There the weights are packed once, and oneDNN adds the bias and
+the residual or applies GELU while the numbers are still in registers. It is the operator that
+PyTorch's compiler emits for a frozen model. With AVX2 alone MKL's products were a fifth faster
+than oneDNN's, so there, and on other devices, plain PyTorch runs.
 
-A row of the result does not depend on the other rows, nor, from two rows on, on how many there
+A row of the result does not depend on the other rows, nor, from `MIN_ROWS` on, on how many there
 are: the window cache relies on it and the tests hold it to the bit.
 """
 
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 TYPICAL_ROWS: Final = 2896
+MIN_ROWS: Final = 16
 
 
 class Linear:
@@ -30,10 +32,10 @@ class Linear:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> None:
-        self._weight = weight.detach()
         self._bias = None if bias is None else bias.detach()
         self._gelu = gelu
-        self._packed = _pack(self._weight)
+        self._packed = _pack(weight.detach())
+        self._weight = weight.detach() if self._packed is None else None
 
     def __call__(self, x: Tensor) -> Tensor:
         """(T, out) of (T, in)."""
@@ -42,7 +44,7 @@ class Linear:
                 x, self._packed, self._bias, "gelu" if self._gelu else "none", [], "none"
             )
             return fused
-        y = F.linear(x, self._weight, self._bias)
+        y = self._plain(x)
         return F.gelu(y) if self._gelu else y
 
     def plus(self, x: Tensor, residual: Tensor) -> Tensor:
@@ -52,7 +54,15 @@ class Linear:
                 x, residual, self._packed, self._bias, "add"
             )
             return added
-        return residual + F.linear(x, self._weight, self._bias)
+        return residual + self._plain(x)
+
+    def _plain(self, x: Tensor) -> Tensor:
+        assert self._weight is not None
+        if x.device.type == "cpu" and len(x) < MIN_ROWS:
+            # MKL has other kernels for a few rows, with other rounding.
+            filled = F.pad(x, (0, 0, 0, MIN_ROWS - len(x)))
+            return F.linear(filled, self._weight, self._bias)[: len(x)]
+        return F.linear(x, self._weight, self._bias)
 
 
 def _pack(weight: Tensor) -> Tensor | None:
@@ -68,4 +78,4 @@ def _packable() -> tuple[torch.dtype, ...]:
         return ()
     if torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return (torch.float32, torch.bfloat16)
-    return (torch.float32,)
+    return ()

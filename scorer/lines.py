@@ -9,25 +9,31 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from contract.config import Line
-from contract.errors import FlawlineError, MemoryMismatch
+from contract.errors import FlawlineError, MemoryMismatch, StorageError
 from scorer.enrolment import line_text, line_view
 from scorer.memory import ReferenceMemory
 from scorer.pointers import Role
-from scorer.shelf import Shelf
+from scorer.shelf import Shelf, mask_sha256
 from scorer.verdicts import Thresholds
 from scorer.view import View
 from scorer.winclip import WinClip
+
+RETRY_RELOADS = 20
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A reference memory and the thresholds that go with it."""
+    """A reference memory and the thresholds that go with it.
+
+    Comparing a frame with it takes as long as `num_tokens` of the transformer.
+    """
 
     memory: ReferenceMemory
     version: str
     thresholds: Thresholds
+    num_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class LineState:
     """One line as the scorer judges it now. `problem` set: its frames become UNSCORED(problem).
 
     Without an `active` judge the line is judged by words alone, if it has `zero_shot` thresholds.
-    A `shadow` judges beside it, without a say.
+    A `shadow` judges beside it, without a say. `mask_sha256` is of the mask that `view` was made
+    with.
     """
 
     line: Line
@@ -45,6 +52,13 @@ class LineState:
     shadow: Judge | None = None
     zero_shot: Thresholds | None = None
     problem: str | None = None
+    mask_sha256: str | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """What a frame costs at most, in tokens of the transformer."""
+        judges = [judge for judge in (self.active, self.shadow) if judge is not None]
+        return self.view.num_tokens + sum(judge.num_tokens for judge in judges)
 
     @property
     def memory(self) -> ReferenceMemory | None:
@@ -76,12 +90,14 @@ class Lines(Mapping[str, LineState]):
         self._shelf = shelf
         self._states: dict[str, LineState] = {}
         self._loaded: dict[tuple[str, Role], str | None] = {}
+        self._retry_in: dict[tuple[str, Role], int] = {}
         for line in lines:
             alone = line.zero_shot_threshold
             self._states[line.name] = LineState(
                 line,
                 line_text(model, line),
                 line_view(model, line),
+                mask_sha256=mask_sha256(line),
                 zero_shot=None if alone is None else Thresholds(alone),
                 problem="no_reference" if alone is None else None,
             )
@@ -113,26 +129,41 @@ class Lines(Mapping[str, LineState]):
             MemoryMismatch: made with another model, preset, size, tiling, mask or region.
         """
         state = self._states[name]
-        memory, manifest = self._shelf.load(name, version)
+        try:
+            memory, manifest = self._shelf.load(name, version)
+            adopted = self._model.adopt(memory)
+        except (RuntimeError, MemoryError) as error:
+            raise StorageError(
+                f"reference memory {version} does not fit {self._model.device} "
+                f"({type(error).__name__})",
+                "free memory there, or enroll fewer references",
+            ) from None
         memory.require(self._model.fingerprint, num_tiles=state.view.num_tiles)
-        manifest.require(state.line, language_weight=self._model.language_weight)
+        manifest.require(
+            state.line,
+            language_weight=self._model.language_weight,
+            mask_sha256=state.mask_sha256,
+        )
         if manifest.num_references < 1:
             raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
         fixed = state.line.fail_threshold
         fail = manifest.fail_threshold if fixed is None else fixed
         thresholds = Thresholds(fail, state.line.review_threshold)
-        return Judge(self._model.adopt(memory), version, thresholds)
+        num_tokens = self._model.comparison_tokens(memory)
+        return Judge(adopted, version, thresholds, num_tokens)
 
     def _follow(self, name: str, role: Role, pointer: Callable[[str], str | None]) -> None:
         state = self._states[name]
         try:
             version = pointer(name)
-            if version == self._loaded.get((name, role)):
+            if version == self._loaded.get((name, role)) and not self._retry(name, role):
                 return
             self._loaded[name, role] = version
             judge = None if version is None else self.fetch(name, version)
         except FlawlineError as error:
             log.error("line %s: %s memory: %s", name, role, error)
+            if isinstance(error, StorageError):
+                self._retry_in[name, role] = RETRY_RELOADS
             if role == "active" and state.active is None:
                 damaged = not isinstance(error, MemoryMismatch)
                 problem = "memory_damaged" if damaged else "memory_mismatch"
@@ -140,6 +171,13 @@ class Lines(Mapping[str, LineState]):
             return
         self._states[name] = _with(state, role, judge)
         log.info("line %s: reference memory %s is %s", name, version or "none", role)
+
+    def _retry(self, name: str, role: Role) -> bool:
+        """Whether a memory that could not be read, a while ago, is to be read again."""
+        left = self._retry_in.pop((name, role), 0)
+        if left > 1:
+            self._retry_in[name, role] = left - 1
+        return left == 1
 
 
 def _with(state: LineState, role: Role, judge: Judge | None) -> LineState:

@@ -44,11 +44,13 @@ class ReferenceMemory:
         banks: one per tile position, or a single one for all.
         num_references: K.
         fingerprint: the model that made them.
+        num_tiles: T, tiles per reference image.
     """
 
     banks: tuple[Bank, ...]
     num_references: int
     fingerprint: Fingerprint
+    num_tiles: int = 1
 
     def require(self, fingerprint: Fingerprint, *, num_tiles: int = 1) -> None:
         """Refuse to be used with another model or other tiles.
@@ -65,9 +67,9 @@ class ReferenceMemory:
                     f"{theirs[:16]}",
                     "enroll the line again",
                 )
-        if len(self.banks) not in (1, num_tiles):
+        if self.num_tiles != num_tiles:
             raise MemoryMismatch(
-                f"the reference memory is of {len(self.banks)} tiles, the crop has {num_tiles}",
+                f"the reference memory is of {self.num_tiles} tiles, the crop has {num_tiles}",
                 "enroll the line again",
             )
 
@@ -86,7 +88,7 @@ class ReferenceMemory:
             for same in zip(*(memory.banks for memory in memories), strict=True)
         )
         num_references = sum(memory.num_references for memory in memories)
-        return cls(banks, num_references, memories[0].fingerprint)
+        return replace(memories[0], banks=banks, num_references=num_references)
 
     def to(self, like: Tensor) -> ReferenceMemory:
         """This memory in the dtype and on the device of `like`."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.errors import StorageError
+from scorer.files import sync
 
 Role = Literal["active", "shadow"]
 MAX_HISTORY = 1000
@@ -104,6 +106,8 @@ class Pointers:
             raise StorageError(f"cannot write {self._home / 'history'}: {error.strerror}") from None
 
     def _replace(self, name: str, text: str) -> None:
-        draft = self._home / f".{name}-{os.getpid()}"
+        draft = self._home / f".{name}-{os.getpid()}-{threading.get_ident()}"
         draft.write_text(text, "utf-8")
+        sync(draft)
         draft.replace(self._home / name)
+        sync(self._home)

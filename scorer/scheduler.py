@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import NamedTuple
@@ -34,13 +34,22 @@ class Job(NamedTuple):
     num_tokens: int = 1
 
 
+def at_most(job: Job) -> int:
+    """Tokens that are expected of `job` where nothing is known of its camera."""
+    return job.num_tokens
+
+
 class _Waiting(NamedTuple):
-    """A job in order of urgency: its deadline or, without one, a minute of patience."""
+    """A job in order of urgency: its deadline or, without one, a minute of patience.
+
+    `expected_tokens` is what it will probably cost, with what a cache saves.
+    """
 
     urgency_ns: int
     arrival: int
     deadline_ns: int
     job: Job
+    expected_tokens: int
 
     @property
     def line(self) -> str:
@@ -86,6 +95,7 @@ class Scheduler:
         self._waiting: list[_Waiting] = []
         self._arrivals = count()
         self._served: dict[str, int] = {}
+        self._virtual_time = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -105,13 +115,15 @@ class Scheduler:
         deadline_ns = job.frame.header.deadline_ns
         urgency_ns = job.received_ns + PATIENCE_NS if deadline_ns is None else deadline_ns
         entry = _Waiting(
-            urgency_ns, next(self._arrivals), NEVER_NS if deadline_ns is None else deadline_ns, job
+            urgency_ns,
+            next(self._arrivals),
+            NEVER_NS if deadline_ns is None else deadline_ns,
+            job,
+            job.num_tokens,
         )
-        lines = {other.line for other in self._waiting}
-        if entry.line not in lines:
-            # A line that was silent for a day has no claim on the next one.
-            floor = min((self._served[line] for line in lines), default=0)
-            self._served[entry.line] = max(self._served.get(entry.line, 0), floor)
+        if all(other.line != entry.line for other in self._waiting):
+            # A line that was silent for a day has no claim on the next one, and no debt.
+            self._served[entry.line] = max(self._served.get(entry.line, 0), self._virtual_time)
         insort(self._waiting, entry)
 
     def clear(self) -> list[Job]:
@@ -120,7 +132,14 @@ class Scheduler:
         self._waiting.clear()
         return jobs
 
-    def next_batch(self, now_ns: int, cost: Cost, *, patient: bool = True) -> Batch:
+    def next_batch(
+        self,
+        now_ns: int,
+        cost: Cost,
+        *,
+        patient: bool = True,
+        expected: Callable[[Job], int] = at_most,
+    ) -> Batch:
         """Take the next frames to score, and those that cannot be scored in time.
 
         A batch ends where one more frame would make its most urgent one late.
@@ -129,11 +148,16 @@ class Scheduler:
             now_ns: wall clock.
             cost: what steps take, by experience.
             patient: wait for more frames where that is allowed.
+            expected: tokens that a job will probably cost; what a batch may hold is counted by
+                what it costs at most.
         """
+        self._waiting = [
+            entry._replace(expected_tokens=expected(entry.job)) for entry in self._waiting
+        ]
         late = self._take(
             entry
             for entry in self._waiting
-            if entry.deadline_ns < now_ns + cost.step_ns(entry.job.num_tokens)
+            if entry.deadline_ns < now_ns + cost.step_ns(entry.expected_tokens)
         )
         chosen = self._waiting
         if not _feasible([_Load.of(entry, cost) for entry in chosen], now_ns):
@@ -142,9 +166,16 @@ class Scheduler:
         wait_ns = self._wait_ns(batch, now_ns, cost) if patient else 0
         if wait_ns > 0:
             return Batch(late, [], wait_ns)
-        for entry in batch:
-            self._served[entry.line] += entry.job.num_tokens
+        self._account(batch)
         return Batch(late, self._take(batch))
+
+    def _account(self, batch: list[_Waiting]) -> None:
+        """Note the work done for each line (start-time fair queueing, Goyal et al., 1996)."""
+        if batch:
+            least = min(self._served[entry.line] for entry in batch)
+            self._virtual_time = max(self._virtual_time, least)
+        for entry in batch:
+            self._served[entry.line] += entry.expected_tokens
 
     def _take(self, entries: Iterable[_Waiting]) -> list[Job]:
         taken = {entry.arrival: entry.job for entry in entries}
@@ -176,16 +207,19 @@ class Scheduler:
             entry = lines[line].pop()
             yield entry
             if lines[line]:
-                heappush(turns, (served + entry.job.num_tokens, line))
+                heappush(turns, (served + entry.expected_tokens, line))
 
     def _first(self, chosen: list[_Waiting], now_ns: int, cost: Cost) -> list[_Waiting]:
         """As many of `chosen`, from the first on, as fit one step that makes none of them late."""
         batch: list[_Waiting] = []
-        tokens = 0
+        tokens = expected_tokens = 0
+        deadline_ns = NEVER_NS
         for entry in chosen[: self._max_batch_frames]:
             tokens += entry.job.num_tokens
-            too_much = tokens > self._max_batch_tokens
-            if batch and (too_much or now_ns + cost.step_ns(tokens) > batch[0].deadline_ns):
+            expected_tokens += entry.expected_tokens
+            deadline_ns = min(deadline_ns, entry.deadline_ns)
+            done_ns = now_ns + cost.step_ns(expected_tokens)
+            if batch and (tokens > self._max_batch_tokens or done_ns > deadline_ns):
                 break
             batch.append(entry)
         return batch
@@ -197,7 +231,9 @@ class Scheduler:
         if not batch or full or len(batch) < len(self._waiting):
             return 0
         oldest_ns = min(entry.job.received_ns for entry in batch)
-        slack_ns = batch[0].deadline_ns - now_ns - WAIT_SAFETY * cost.step_ns(tokens)
+        deadline_ns = min(entry.deadline_ns for entry in batch)
+        step_ns = cost.step_ns(sum(entry.expected_tokens for entry in batch))
+        slack_ns = deadline_ns - now_ns - WAIT_SAFETY * step_ns
         return max(0, min(oldest_ns + self._max_wait_ns - now_ns, slack_ns))
 
 
@@ -209,7 +245,7 @@ class _Load(NamedTuple):
 
     @classmethod
     def of(cls, entry: _Waiting, cost: Cost) -> _Load:
-        return cls(cost.step_ns(entry.job.num_tokens), entry.deadline_ns)
+        return cls(cost.step_ns(entry.expected_tokens), entry.deadline_ns)
 
 
 def _feasible(loads: list[_Load], now_ns: int) -> bool:

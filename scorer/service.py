@@ -190,7 +190,7 @@ class Service:
             text = self._obey(request)
             reply = ReplyMessage(
                 ok=True,
-                text=text,
+                text=text[:4096],
                 memories=self._memories(),
                 enrolment=self._collector.state,
                 shadows={line: tally.report() for line, tally in self._engine.shadows.items()},

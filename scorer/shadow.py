@@ -14,10 +14,12 @@ class ShadowTally:
 
     Attributes:
         version: the shadow memory.
+        beside: the active memory that it is compared with.
         pairs: (outcome of the active memory, outcome of the shadow) and how often.
     """
 
     version: str
+    beside: str | None = None
     pairs: Counter[tuple[Outcome, Outcome]] = field(default_factory=Counter)
 
     def count(self, active: Outcome, shadow: Outcome) -> None:

@@ -7,6 +7,7 @@ DIRECTORY/<line>/active, shadow, history         see `pointers`
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -22,9 +23,11 @@ from torch import Tensor
 from contract.config import Line, Region
 from contract.errors import ConfigError, MemoryMismatch, StorageError
 from contract.section import Score
-from scorer.files import sha256_of
+from scorer.files import sha256_of, sync
 from scorer.memory import Bank, Fingerprint, ReferenceMemory
 from scorer.pointers import Activation, Pointers
+
+log = logging.getLogger(__name__)
 
 
 class Manifest(BaseModel):
@@ -47,6 +50,7 @@ class Manifest(BaseModel):
     weights_sha256: str
     preset: str
     num_references: int
+    num_tiles: int
     image_sha256: tuple[str, ...]
     created_ns: int
     created_by: str
@@ -63,8 +67,12 @@ class Manifest(BaseModel):
     def _tiling(self) -> tuple[int, str]:
         return self.tile_overlap_px, self.tile_memory
 
-    def require(self, line: Line, *, language_weight: float) -> None:
+    def require(self, line: Line, *, language_weight: float, mask_sha256: str | None) -> None:
         """Refuse a line whose inspected crop, or kind of score, is not the enrolled one.
+
+        Args:
+            language_weight, mask_sha256: what the line is scored with; the file of the mask may
+                have changed since it was read.
 
         Raises:
             MemoryMismatch: naming what differs.
@@ -81,16 +89,28 @@ class Manifest(BaseModel):
                 f"overlap by {self.tile_overlap_px} px and tile_memory {self.tile_memory}",
                 "enroll the line again, or set them back",
             )
-        if self.mask_sha256 != mask_sha256(line):
+        if self.mask_sha256 != mask_sha256:
             raise MemoryMismatch(
-                f"line {line.name}: the reference memory {self.version} was made with another mask",
-                "enroll the line again, or put the mask back",
+                f"line {line.name}: the reference memory {self.version} was made with another mask "
+                "than the one in use",
+                "start the scorer again if the mask is new, else enroll the line again",
             )
         if self.language_weight != language_weight:
             raise MemoryMismatch(
                 f"line {line.name}: the reference memory {self.version} has its threshold for "
                 f"language_weight {self.language_weight:g}, now it is {language_weight:g}",
                 "enroll the line again",
+            )
+        words = (line.object_name, line.normal_states, line.anomalous_states)
+        if language_weight and words != (
+            self.object_name,
+            self.normal_states,
+            self.anomalous_states,
+        ):
+            raise MemoryMismatch(
+                f"line {line.name}: the reference memory {self.version} has its threshold for "
+                f"{self.object_name!r} and other words than the line has now",
+                "enroll the line again, or set the words back",
             )
         for camera in line.cameras:
             enrolled = self.regions.get(camera.name, camera.region)
@@ -134,8 +154,11 @@ class Shelf:
                     update={"memory_sha256": sha256_of(draft / _TENSORS)}
                 )
                 (draft / _MANIFEST).write_text(described.model_dump_json(indent=1), "utf-8")
+                for path in (draft / _TENSORS, draft / _MANIFEST, draft):
+                    sync(path)
                 draft.chmod(0o755)
                 draft.rename(home / manifest.version)
+                sync(home)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
@@ -159,7 +182,11 @@ class Shelf:
         pointers.write("active", version)
         if pointers.read("shadow") == version:
             pointers.write("shadow", None)
-        pointers.note(Activation(version=version, activated_ns=now_ns, activated_by=by))
+        try:
+            pointers.note(Activation(version=version, activated_ns=now_ns, activated_by=by))
+        except StorageError as error:
+            # The version is active: to say that it failed would be wrong.
+            log.error("line %s: %s is active, but: %s", line, version, error)
 
     def shadow(self, line: str, version: str | None) -> None:
         """Have `version` judge beside the active one, without a say; None: no longer.
@@ -207,7 +234,11 @@ class Shelf:
         try:
             if not home.is_dir():
                 return []
-            return sorted(path.name for path in home.iterdir() if (path / _MANIFEST).is_file())
+            return sorted(
+                path.name
+                for path in home.iterdir()
+                if not path.name.startswith(".") and (path / _MANIFEST).is_file()
+            )
         except OSError as error:
             raise StorageError(f"cannot read {home}: {error.strerror}") from None
 
@@ -240,7 +271,9 @@ class Shelf:
             if sha256_of(home / _TENSORS) != manifest.memory_sha256:
                 raise ValueError("its SHA-256 is not the manifest's")
             tensors: dict[str, Tensor] = load_file(home / _TENSORS)
-            memory = ReferenceMemory(_banks(tensors), manifest.num_references, manifest.fingerprint)
+            memory = ReferenceMemory(
+                _banks(tensors), manifest.num_references, manifest.fingerprint, manifest.num_tiles
+            )
         except (OSError, ValueError, SafetensorError, KeyError) as error:
             raise StorageError(
                 f"reference memory {home} is missing or damaged ({type(error).__name__})",

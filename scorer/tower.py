@@ -15,6 +15,7 @@ outside a region of interest, take no part.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from scorer.windows import window_patches
 
 MAX_TOKENS = 12_000
 ACTIVATIONS = 10
+SHARES = (8, 4, 2, 1)
 
 
 class Features(NamedTuple):
@@ -124,9 +126,8 @@ class ImageTower(nn.Module):
     Raises:
         ModelError: a tower that is built differently from the paper's (no class token pooling,
             attention pooling, timm, custom blocks).
-        static_shapes: fill the number of windows up to powers of two, so that a compiler and the
-            device meet few shapes.
-        compiler: backend of `torch.compile` for the blocks; None: run them as they are.
+        compiler: backend of `torch.compile` for the blocks; batches are then filled up to one of
+            few shapes (`shapes`). None: run them as they are.
 
     Attributes:
         max_tokens: tokens that run at once; a larger batch runs in parts.
@@ -137,14 +138,12 @@ class ImageTower(nn.Module):
         visual: Any,
         scales: tuple[int, ...],
         *,
-        static_shapes: bool = False,
-        compiler: str | None = None,
+        compiler: str | Callable[..., Any] | None = None,
     ) -> None:
         super().__init__()
         _refuse_unsupported(visual)
         self.visual = visual
         self.max_tokens = MAX_TOKENS
-        self.static_shapes = static_shapes
         self.grid: tuple[int, int] = tuple(visual.grid_size)
         self.image_px: tuple[int, int] = tuple(visual.image_size)
         self.width = int(visual.class_embedding.shape[0])
@@ -152,10 +151,17 @@ class ImageTower(nn.Module):
         self.window_patches = [window_patches(self.grid, scale) for scale in scales]
         whole = torch.arange(self.grid[0] * self.grid[1])[None]
         self._groups = [F.pad(patches + 1, (1, 0)) for patches in (whole, *self.window_patches)]
-        self._blocks = [Block(block) for block in visual.transformer.resblocks]
+        *blocks, last = visual.transformer.resblocks
+        self._blocks = [*(Block(block) for block in blocks), Block(last, last=True)]
         self._run_blocks = self._run
+        self._compiled = compiler is not None
         if compiler is not None:
-            self._run_blocks = torch.compile(self._run, backend=compiler, dynamic=False)
+            # Beyond its limit of shapes the compiler would silently compile nothing any more.
+            limits = torch._dynamo.config
+            limits.recompile_limit = max(limits.recompile_limit, len(self.shapes()))
+            self._run_blocks = torch.compile(
+                self._run, backend=compiler, dynamic=False, fullgraph=True
+            )
         self._embed = Linear(visual.conv1.weight.flatten(1), visual.conv1.bias)
         self._project = Linear(visual.proj.T, None)
 
@@ -168,6 +174,36 @@ class ImageTower(nn.Module):
     def bytes_per_token(self) -> int:
         """Of activations that live at once: the stream, its norm, and the MLP's four widths."""
         return ACTIVATIONS * self.width * int(self.visual.proj.element_size())
+
+    @property
+    def products_per_token(self) -> int:
+        """Multiplications that a token costs in the linear layers."""
+        return 12 * self.width**2 * len(self._blocks)
+
+    def shapes(self) -> list[tuple[int, list[int]]]:
+        """Of a compiled tower: images in a batch, and rows of each group; all that is ever run."""
+        numbers = [1 << power for power in range(self._max_images.bit_length())]
+        return [(number, self._rows(number, share)) for number in numbers for share in SHARES]
+
+    @torch.inference_mode()
+    def rehearse(self) -> None:
+        """Run every shape of a compiled tower once: nothing is compiled while frames wait."""
+        if not self._compiled:
+            return
+        like = self.visual.class_embedding
+        for number, rows in self.shapes():
+            found = [torch.zeros(each, 2, dtype=torch.int64) for each in rows]
+            tokens = like.new_zeros(number * self._groups[0].shape[1], self.width)
+            self._run_blocks(tokens, self._layout(found, like.device))
+
+    @property
+    def _max_images(self) -> int:
+        return 1 << max(1, self.max_tokens // self.tokens_per_image).bit_length() - 1
+
+    def _rows(self, num_images: int, share: int) -> list[int]:
+        """Rows of each group: all images, and one in `share` of their windows."""
+        windows = [-(-num_images * len(each) // share) for each in self.window_patches]
+        return [num_images, *windows]
 
     def patchify(self, pixels: Tensor) -> Tensor:
         """The patches (N, P, 3 * side * side) of preprocessed images (N, 3, H, W)."""
@@ -227,7 +263,8 @@ class ImageTower(nn.Module):
         """Consecutive images that fit `max_tokens` together; one that does not fit goes alone."""
         starts, total = [0], 0
         for index, tokens in enumerate(num_tokens.tolist()):
-            if total and total + tokens > self.max_tokens:
+            crowded = self._compiled and index - starts[-1] == self._max_images
+            if (total and total + tokens > self.max_tokens) or crowded:
                 starts.append(index)
                 total = 0
             total += tokens
@@ -235,9 +272,28 @@ class ImageTower(nn.Module):
 
     def _forward(self, patches: Tensor, wanted: Wanted) -> Features:
         chosen = [each.nonzero() for each in wanted.groups]
-        layout = self._layout(chosen, patches.device)
-        x = self._run_blocks(self._tokens(patches), layout)
+        tokens, found = self._tokens(patches), chosen
+        if self._compiled:
+            tokens, found = self._filled(tokens, chosen, len(patches))
+        layout = self._layout(found, patches.device)
+        x = self._run_blocks(tokens, layout)
         return self._features(x, layout.rows, chosen, len(patches))
+
+    def _filled(
+        self, tokens: Tensor, chosen: list[Tensor], num: int
+    ) -> tuple[Tensor, list[Tensor]]:
+        """A batch filled up to the smallest shape that holds it."""
+        number = 1 << (num - 1).bit_length()
+        rows = next(
+            rows
+            for rows in (self._rows(number, share) for share in SHARES)
+            if all(len(found) <= each for found, each in zip(chosen, rows, strict=True))
+        )
+        missing = (number - num) * self._groups[0].shape[1]
+        return F.pad(tokens, (0, 0, 0, missing)), [
+            F.pad(found, (0, 0, 0, each - len(found)))
+            for found, each in zip(chosen, rows, strict=True)
+        ]
 
     def _tokens(self, patches: Tensor) -> Tensor:
         """(N * (1 + P), width): class token and patches of each image, as the first block sees."""
@@ -252,7 +308,6 @@ class ImageTower(nn.Module):
         first_token = 1 + self.grid[0] * self.grid[1]
         rows, gather, kept, start = [], [], [], 0
         for number, (found, group) in enumerate(zip(chosen, self._groups, strict=True)):
-            found = _padded(found) if self.static_shapes else found
             image, window = found.unbind(dim=1)
             gather.append((first_token * image[:, None] + group[window]).flatten())
             places = start + torch.arange(len(gather[-1])).view(group[window].shape)
@@ -288,11 +343,11 @@ class ImageTower(nn.Module):
         x = self.visual.ln_post(x)
         whole, windows = x.tensor_split([rows[0] * self._groups[0].shape[1]])
         whole = whole.reshape(rows[0], self._groups[0].shape[1], self.width)
-        projected = F.normalize(self._project(torch.cat([whole[:, 0], windows])), dim=-1)
+        projected = _normalised(self._project(torch.cat([whole[:, 0], windows])))
         image, *scales = torch.split(projected, rows)
         return Features(
             _place(image, chosen[0], (num, 1)).squeeze(1),
-            _place(F.normalize(whole[:, 1:], dim=-1), chosen[0], (num, 1)).squeeze(1),
+            _place(_normalised(whole[:, 1:]), chosen[0], (num, 1)).squeeze(1),
             tuple(
                 _place(each, found, (num, len(patches)))
                 for each, found, patches in zip(
@@ -321,10 +376,9 @@ def _attend(
     return mixed
 
 
-def _padded(found: Tensor) -> Tensor:
-    """`found` (M, 2) filled up to the next power of two with its first row."""
-    size = 1 << max(0, len(found) - 1).bit_length() if len(found) else 0
-    return torch.cat([found, found[:1].expand(size - len(found), -1)])
+def _normalised(vectors: Tensor) -> Tensor:
+    """Vectors of length 1, which is taken in float32: rounded to eight bits it biases scores."""
+    return F.normalize(vectors.float(), dim=-1).to(vectors.dtype)
 
 
 def _place(found: Tensor, where: Tensor, shape: tuple[int, int]) -> Tensor:

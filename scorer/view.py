@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contract.errors import ConfigError
+from contract.errors import ConfigError, ImageError
 from scorer.tower import ImageTower, Wanted
 
 
@@ -55,7 +55,17 @@ class View:
         )
 
     def cut(self, pixels: Tensor) -> Tensor:
-        """Tiles (N * T, 3, H, W), crop by crop, of preprocessed crops (N, 3, size_px, size_px)."""
+        """Tiles (N * T, 3, H, W), crop by crop, of preprocessed crops (N, 3, size_px, size_px).
+
+        Raises:
+            ImageError: no crop, another shape, or bytes that were not preprocessed.
+        """
+        expected = (3, self.size_px, self.size_px)
+        if pixels.shape[1:] != expected or len(pixels) == 0 or not pixels.is_floating_point():
+            raise ImageError(
+                f"pixels of shape {tuple(pixels.shape)} and {pixels.dtype}",
+                f"expected preprocessed (N, {', '.join(map(str, expected))}), N at least 1",
+            )
         if self.painted is not None:
             pixels = pixels.masked_fill(self.painted.to(pixels.device), 0.0)
         if self.num_tiles == 1 and self.size_px == self.tile * self.patch_px:
@@ -159,6 +169,8 @@ def _starts(patches: int, side: int, overlap: int) -> list[int]:
 
 
 def _scaled(mask: Tensor, size_px: int) -> Tensor:
-    """Bool (size_px, size_px), by the nearest pixel."""
-    scaled = F.interpolate(mask[None, None].float(), (size_px, size_px), mode="nearest-exact")
+    """Bool (size_px, size_px): inspected if any pixel of the mask there is, however thin."""
+    height, width = (min(side, size_px) for side in mask.shape)
+    shrunk = F.adaptive_max_pool2d(mask[None].float(), (height, width))
+    scaled = F.interpolate(shrunk[None], (size_px, size_px), mode="nearest-exact")
     return scaled[0, 0] > 0

@@ -47,6 +47,7 @@ def warm_up(model: WinClip, views: Sequence[View], *, max_frames: int) -> Budget
         views: of all lines; the costliest is measured.
         max_frames: frames per batch.
     """
+    model.rehearse()
     view = max(views, key=lambda each: each.num_tokens)
     one, many = _measure(model, view, 1), _measure(model, view, min(max_frames, 2))
     cost = Cost.fit((one.tokens, one.took_ns), (many.tokens, many.took_ns))

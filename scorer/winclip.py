@@ -6,6 +6,7 @@ Segmentation", CVPR 2023.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -53,10 +54,17 @@ class Crop(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Features of one crop's tiles, and the share of windows that came from the cache."""
+    """Features of one crop's tiles, and what came from the cache.
+
+    Attributes:
+        features: of T tiles.
+        reused_fraction: share of the windows.
+        saved_tokens: tokens of the transformer.
+    """
 
     features: Features
     reused_fraction: float
+    saved_tokens: int
 
 
 class WinClip:
@@ -92,7 +100,6 @@ class WinClip:
         self._tower = ImageTower(
             loaded.clip.visual.to(device, compute),
             preset.scales,
-            static_shapes=compiler is not None or device.startswith("cuda"),
             compiler=compiler,
         )
         self._preprocess = Preprocessor(loaded.mean, loaded.std)
@@ -125,8 +132,12 @@ class WinClip:
         """
         if preset not in PRESETS:
             raise ModelError(f"unknown preset {preset!r}", f"one of {', '.join(PRESETS)}")
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ModelError(f"device {device} is not there", "set model.device to cpu")
+        _require_device(device)
+        if compiler is not None and device == "cpu":
+            raise ModelError(
+                "the image tower cannot be compiled for a CPU",
+                "leave it: its weights are packed for oneDNN instead",
+            )
         loaded = load_clip(
             name, weights=None if weights is None else Path(weights), pretrained=pretrained
         )
@@ -177,6 +188,10 @@ class WinClip:
     def tokens_per_image(self) -> int:
         """Transformer tokens that one image costs."""
         return self._tower.tokens_per_image
+
+    def rehearse(self) -> None:
+        """Compile what a compiled tower will need, so that no frame waits for it."""
+        self._tower.rehearse()
 
     def is_sound(self) -> bool:
         """Whether a grey picture gets a score that is a number."""
@@ -244,27 +259,31 @@ class WinClip:
         wanted = Wanted.cat([crop.view.wanted for crop in crops])
         pixels, counts = torch.cat(tiles), [crop.view.num_tiles for crop in crops]
         if cache is None:
-            features, reused = self.features(pixels, wanted), torch.zeros(len(pixels))
+            features, missing = self.features(pixels, wanted), wanted
         else:
             keys = [(crop.camera, tile) for crop in crops for tile in range(crop.view.num_tiles)]
-            features, reused = self.stream_features(pixels, wanted, cache, keys)
-        ends = list(accumulate(counts))
+            features, missing = self.stream_features(pixels, wanted, cache, keys)
+        reused = 1.0 - missing.num_windows / wanted.num_windows
+        saved = self._tower.num_tokens(wanted) - self._tower.num_tokens(missing)
+        parts = [
+            slice(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)
+        ]
         return [
-            Seen(features.take(slice(end - count, end)), float(reused[end - count : end].mean()))
-            for end, count in zip(ends, counts, strict=True)
+            Seen(features.take(part), float(reused[part].mean()), int(saved[part].sum()))
+            for part in parts
         ]
 
     @torch.inference_mode()
     def stream_features(
         self, pixels: Tensor, wanted: Wanted, cache: WindowCache, keys: Sequence[Hashable]
-    ) -> tuple[Features, Tensor]:
+    ) -> tuple[Features, Wanted]:
         """As `features`, with what did not change since each view's last image from `cache`.
 
         Args:
             keys: the view that each image shows.
 
         Returns:
-            features, and float32 (N,): the share of windows that came from the cache.
+            features, and what of `wanted` had to be looked at.
         """
         return cache.features(self._tower.patchify(pixels.to(self._like)), wanted, keys)
 
@@ -308,7 +327,25 @@ class WinClip:
             fill_banks(features, view.wanted, view.inside_tiles, pooled=pooled),
             len(pixels),
             self.fingerprint,
+            view.num_tiles,
         )
+
+    def comparison_tokens(self, memory: ReferenceMemory) -> int:
+        """What comparing a crop with `memory` costs, in tokens that do as many multiplications.
+
+        Next to nothing for a few references, but more than the transformer for a thousand.
+        """
+        tower, tiles_per_bank = self._tower, memory.num_tiles / len(memory.banks)
+        products = sum(
+            len(windows) * references.numel()
+            for bank in memory.banks
+            for windows, references in zip(
+                (range(tower.grid[0] * tower.grid[1]), *tower.window_patches),
+                (bank.patches, *bank.windows),
+                strict=True,
+            )
+        )
+        return round(tiles_per_bank * products / tower.products_per_token)
 
     def adopt(self, memory: ReferenceMemory) -> ReferenceMemory:
         """`memory` on this model's device and in its dtype."""
@@ -391,8 +428,11 @@ class WinClip:
             harmonic_windows(language_score(scale, text, temperature=tau), weights)
             for scale, weights in zip(features.windows, self._coverage, strict=True)
         ]
+        anomaly_map = view.stitch(harmonic_scales(maps))
         score = image.reshape(-1, view.num_tiles).amax(dim=1)
-        return Result(score, view.stitch(harmonic_scales(maps)))
+        # A window without a number is no less an error because the image has one.
+        broken = view.highest(anomaly_map).isnan()
+        return Result(score.masked_fill(broken, math.nan), anomaly_map)
 
     def _few_shot(self, features: Features, memory: ReferenceMemory, view: View) -> Result:
         """References alone: equations (4) and (5); the image score is the map's maximum."""
@@ -413,6 +453,15 @@ class WinClip:
             )
         ]
         return torch.stack(maps).mean(dim=0)
+
+
+def _require_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(
+            f"device {device} is not there ({type(error).__name__})", "set model.device to cpu"
+        ) from None
 
 
 def load_model(settings: ModelSettings) -> WinClip:

@@ -136,6 +136,7 @@ def test_home_is_expanded() -> None:
             "not both",
         ),
         (configuration(scorer={"model": {"dtype": "float16"}}), "float16 is for GPUs"),
+        (configuration(scorer={"model": {"compile": True}}), "compile is for GPUs"),
         (configuration(scorer={"model": {"device": "tpu"}}), "device"),
         (
             configuration(sinks={"modbus": [{"name": "plc", "line": "cans", "host": "h"}]}),

@@ -15,16 +15,18 @@ from scorer.winclip import Crop, Result, Seen
 NAN_GREY = 13
 BROKEN_WORDS = torch.tensor([-1.0])
 STRICT = ReferenceMemory((), 1, Fingerprint("fake", "0" * 64, "paper"))
+BROKEN = ReferenceMemory((), 3, Fingerprint("fake", "0" * 64, "paper"))
 LENIENT = ReferenceMemory((), 2, Fingerprint("fake", "0" * 64, "paper"))
 
 
 class FakeModel:
     """Score = mean grey / 255; grey 13 is NaN; a line whose words are BROKEN_WORDS raises.
 
-    The memory STRICT doubles scores.
+    The memory STRICT doubles scores, BROKEN raises.
 
     Attributes:
         tower_error: raised by the image tower if set.
+        saved_tokens: of each frame, as if by a cache.
         batches: sizes of the batches that the tower saw.
     """
 
@@ -32,6 +34,7 @@ class FakeModel:
 
     def __init__(self) -> None:
         self.tower_error: Exception | None = None
+        self.saved_tokens = 0
         self.batches: list[int] = []
 
     def look(self, crops: Sequence[Crop], cache: object = None) -> list[Seen]:
@@ -39,7 +42,7 @@ class FakeModel:
             raise self.tower_error
         self.batches.append(len(crops))
         greys = [torch.tensor([[float(crop.picture.mean())]]) for crop in crops]
-        return [Seen(Features(grey, grey[:, None], ()), 0.0) for grey in greys]
+        return [Seen(Features(grey, grey[:, None], ()), 0.0, self.saved_tokens) for grey in greys]
 
     def score_features(
         self,
@@ -49,7 +52,7 @@ class FakeModel:
         memory: ReferenceMemory | None,
         view: View,
     ) -> Result:
-        if text is not None and text.equal(BROKEN_WORDS):
+        if memory is BROKEN or (text is not None and text.equal(BROKEN_WORDS)):
             raise RuntimeError("this line's references do not fit")
         grey = features.image[:, 0]
         score = torch.where(grey == NAN_GREY, torch.nan, grey / 255)

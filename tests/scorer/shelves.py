@@ -36,6 +36,7 @@ def manifest(memory: ReferenceMemory, **changes: Any) -> Manifest:
         "weights_sha256": memory.fingerprint.weights_sha256,
         "preset": memory.fingerprint.preset,
         "num_references": memory.num_references,
+        "num_tiles": memory.num_tiles,
         "image_sha256": ("0" * 64,),
         "created_ns": 1_790_000_000_000_000_000,
         "created_by": "inspector",

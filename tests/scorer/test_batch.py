@@ -92,6 +92,22 @@ def test_exact_reuse_needs_no_audit(tiny: WinClip) -> None:
     assert {each.cache_score_error for each in found} == {None}
 
 
+def test_an_audit_that_gives_no_number_is_no_score(
+    tiny: WinClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tolerant = scorer(tiny, mode="tolerant", audit_every=2)
+    image = picture(1, 64)
+    for _ in range(2):
+        assert np.isfinite(only(tolerant.score(jobs(image))).anomaly_score)
+    run = tiny._tower._run_blocks
+    monkeypatch.setattr(
+        tiny._tower, "_run_blocks", lambda *of: torch.full_like(run(*of), torch.nan)
+    )
+    audited = only(tolerant.score(jobs(image)))
+    assert np.isnan(audited.anomaly_score)
+    assert audited.cache_score_error is None
+
+
 def test_a_score_that_is_no_number_is_not_remembered(
     tiny: WinClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:

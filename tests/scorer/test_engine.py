@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from scorer.scheduler import Scheduler
 from scorer.verdicts import Thresholds
 from tests.fakes import FakeClock
 from tests.scorer.fake_model import (
+    BROKEN,
     BROKEN_WORDS,
     LENIENT,
     NAN_GREY,
@@ -128,6 +130,7 @@ def test_a_tainted_frame_is_invalid_and_never_scored() -> None:
     ("submitted", "reason"),
     [
         (grey(50, line="spoons"), "unknown_line"),
+        (grey(50, camera="cans-top"), "unknown_camera"),
         (frame(), "wrong_size"),
         (grey(50, line="untaught"), "no_reference"),
         (grey(50, line="aimless"), "no_threshold"),
@@ -234,6 +237,7 @@ def test_a_late_frame_does_not_stop_the_rest_for_ever() -> None:
     bench.judge(grey(50))
     outcomes = []
     for number in range(1, 60):
+        bench.clock.advance(0.5)
         deadline_ns = bench.clock.wall_ns() + NS_PER_S // 2
         outcomes.append(only(bench.judge(grey(50, number, deadline_ns=deadline_ns))).header.outcome)
     assert outcomes[0] is Outcome.LATE
@@ -332,6 +336,85 @@ def test_a_shadow_judges_beside_without_a_say() -> None:
     assert (report.version, report.frames) == ("v2", 3)
     assert report.disagreements == {"PASS->FAIL": 1}
     assert "cans" not in bench.engine.shadows
+
+
+def test_a_shadow_that_fails_harms_nobody() -> None:
+    bench = Bench()
+    bench.lines["bottles"] = replace(
+        bench.lines["bottles"], shadow=Judge(BROKEN, "v2", Thresholds(FAIL))
+    )
+    for number in range(2 * MAX_ERRORS_IN_A_ROW):
+        verdict = only(bench.judge(grey(50, number)))
+        assert verdict.header.outcome is Outcome.PASS
+        assert verdict.header.shadow_outcome is None
+
+
+def test_a_late_frame_is_no_disagreement_and_a_shadow_that_is_gone_is_not_told() -> None:
+    bench = Bench()
+    bench.lines["bottles"] = replace(
+        bench.lines["bottles"], shadow=Judge(LENIENT, "v2", Thresholds(FAIL))
+    )
+    look = bench.model.look
+
+    def slow(*arguments: Any) -> Any:
+        bench.clock.advance(2.0)
+        return look(*arguments)
+
+    bench.judge(grey(50, 0))
+    bench.model.look = slow  # type: ignore[method-assign,assignment]
+    late = only(bench.judge(grey(50, 1, deadline_ns=bench.clock.wall_ns() + NS_PER_S)))
+    assert late.header.outcome is Outcome.LATE
+    assert bench.engine.shadows["bottles"].report().frames == 1
+    bench.lines["bottles"] = replace(bench.lines["bottles"], shadow=None)
+    assert bench.engine.shadows == {}
+
+
+class Station(Bench):
+    """Scoring takes 10 ms a token; a frame has ten, of which the cache saves `saved_tokens`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine._cost = Cost(token_ns=NS_PER_S / 100)
+        look = self.model.look
+
+        def timed(crops: Any, *rest: Any) -> Any:
+            self.clock.advance((10 - self.model.saved_tokens) * len(crops) / 100)
+            return look(crops, *rest)
+
+        self.model.look = timed  # type: ignore[method-assign,assignment]
+
+    def bursts(self, num: int, *, frames: int, deadline_s: float) -> list[Counter[Outcome]]:
+        """Outcomes of bursts of frames that come together, once a second."""
+        counts = []
+        for burst in range(num):
+            start_s = self.clock.monotonic_s()
+            deadline_ns = self.clock.wall_ns() + int(deadline_s * NS_PER_S)
+            verdicts = self.judge(
+                *(
+                    grey(50, frames * burst + part, deadline_ns=deadline_ns)
+                    for part in range(frames)
+                )
+            )
+            counts.append(Counter(each.header.outcome for each in verdicts))
+            self.clock.advance(max(0.0, 1.0 - (self.clock.monotonic_s() - start_s)))
+        return counts
+
+
+def test_in_every_burst_as_many_are_in_time_as_can_be() -> None:
+    """Eight cameras triggered together; 450 ms are enough for four frames of 100 ms."""
+    for outcomes in Station().bursts(60, frames=8, deadline_s=0.45):
+        assert outcomes == {Outcome.PASS: 4, Outcome.LATE: 4}
+
+
+def test_after_a_long_still_only_the_first_frames_of_motion_are_misjudged() -> None:
+    """While nothing moves frames cost a tenth; then a belt starts that leaves time for four."""
+    station = Station()
+    station.model.saved_tokens = 9
+    still = station.bursts(120, frames=8, deadline_s=0.45)
+    assert all(outcomes == {Outcome.PASS: 8} for outcomes in still[2:])
+    station.model.saved_tokens = 0
+    moving = station.bursts(10, frames=8, deadline_s=0.45)
+    assert all(outcomes == {Outcome.PASS: 4, Outcome.LATE: 4} for outcomes in moving[1:]), moving
 
 
 def test_another_shadow_is_counted_anew() -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from contract.errors import ConfigError, FlawlineError, MemoryMismatch, StorageError
 from scorer import ReferenceMemory, WinClip
-from scorer.lines import Lines
-from scorer.shelf import Shelf
+from scorer.lines import RETRY_RELOADS, Lines
+from scorer.shelf import Shelf, mask_sha256
 from scorer.verdicts import Thresholds
 from tests.scorer.pictures import part
 from tests.scorer.shelves import LATER, VERSION, WHO, line, manifest
@@ -235,6 +236,62 @@ def test_a_memory_of_another_mask_or_tiling_is_refused(
     Image.fromarray(np.full((8, 8), 255, np.uint8)).save(mask)
     for changed in (line(mask=mask), line(tile_overlap_px=32), line(tile_memory="pooled")):
         assert Lines((changed,), mini, shelf)["bottles"].problem == "memory_mismatch"
+
+
+def test_a_memory_of_a_mask_that_is_newer_than_the_one_in_use_is_refused(
+    mini: WinClip, memory: ReferenceMemory, shelf: Shelf, tmp_path: Path
+) -> None:
+    """The scorer looks through the mask that it read at its start."""
+    mask = tmp_path / "mask.png"
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(mask)
+    masked = line(mask=mask)
+    put(shelf, memory, VERSION, mask_sha256=mask_sha256(masked))
+    lines = Lines((masked,), mini, shelf)
+    assert lines["bottles"].memory_version == VERSION
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(mask)
+    put(shelf, memory, LATER, mask_sha256=mask_sha256(masked))
+    with pytest.raises(MemoryMismatch, match=r"another mask .*start the scorer again"):
+        lines.fetch("bottles", LATER)
+    lines.reload()
+    assert lines["bottles"].memory_version == VERSION
+    assert Lines((masked,), mini, shelf)["bottles"].memory_version == LATER
+
+
+def test_a_memory_that_finds_no_room_leaves_the_line_alone_and_is_tried_again(
+    lines: Lines,
+    shelf: Shelf,
+    memory: ReferenceMemory,
+    mini: WinClip,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    put(shelf, memory, LATER)
+    with monkeypatch.context() as full:
+        full.setattr(
+            mini, "adopt", lambda memory: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA"))
+        )
+        lines.reload()
+        assert lines["bottles"].memory_version == VERSION
+        assert lines["bottles"].problem is None
+    assert "does not fit cpu (OutOfMemoryError)" in caplog.text
+    for _ in range(RETRY_RELOADS):
+        lines.reload()
+    assert lines["bottles"].memory_version == LATER
+
+
+def test_the_cost_of_a_frame_grows_with_its_references(
+    lines: Lines, shelf: Shelf, memory: ReferenceMemory
+) -> None:
+    """A thousand references take longer to compare with than the picture takes to look at."""
+    state = lines["bottles"]
+    assert state.active is not None
+    compared = state.num_tokens - state.view.num_tokens
+    many = ReferenceMemory.cat([memory] * 10)
+    put(shelf, many, LATER)
+    lines.reload()
+    assert lines["bottles"].num_tokens - state.view.num_tokens == pytest.approx(
+        10 * compared, rel=0.1
+    )
 
 
 def test_a_mask_that_cannot_be_used_is_a_configuration_error(

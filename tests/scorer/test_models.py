@@ -217,6 +217,8 @@ def test_a_model_that_is_no_plain_clip(weights: Path, name: str) -> None:
     [
         ({"preset": "papre"}, "unknown preset 'papre'.*paper, anomalib"),
         ({"dtype": "int8"}, "unknown dtype 'int8'.*float32"),
+        ({"device": "gpu"}, "device gpu is not there"),
+        ({"compiler": "inductor"}, "cannot be compiled for a CPU"),
     ],
 )
 def test_unknown_settings(settings: dict[str, str], complaint: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import permutations
+from itertools import count, permutations
 
 import pytest
 from hypothesis import given, settings
@@ -181,6 +181,45 @@ def test_a_line_that_was_silent_has_no_claim_on_the_past() -> None:
             scored.update(each.frame.header.line for each in ready)
         now_ns += 10
     assert abs(scored["bottles"] - scored["cans"]) <= 5, scored
+
+
+@given(
+    idle=st.integers(0, 3000),
+    first=st.sampled_from(("bottles", "cans")),
+    flood=st.integers(1, 4),
+)
+@settings(max_examples=20, deadline=None)
+def test_no_past_shuts_a_line_out(idle: int, first: str, flood: int) -> None:
+    """However long a line was alone, and whoever comes first, two that ask for all share."""
+    waiting = Scheduler(max_pending=100, max_batch_frames=1, max_batch_tokens=1000)
+    scored, now_ns, number = Counter[str](), 0, count()
+    for _ in range(idle):
+        waiting.add(job(next(number), now_ns + 40, line="bottles", at=now_ns))
+        waiting.next_batch(now_ns, TOKEN)
+        now_ns += 10
+    lines = sorted(("bottles", "cans"), key=lambda line: line != first)
+    for _ in range(200):
+        for line in lines:
+            for _ in range(flood if line == "cans" else 1):
+                waiting.add(job(next(number), now_ns + 40, line=line, at=now_ns))
+        scored.update(each.frame.header.line for each in waiting.next_batch(now_ns, TOKEN).ready)
+        now_ns += 10
+    assert abs(scored["bottles"] - scored["cans"]) <= 10, scored
+
+
+def test_a_frame_without_deadline_at_the_head_makes_nobody_late() -> None:
+    now_ns = PATIENCE_NS + 5
+    waiting = scheduler([job(0, None), *(job(number, now_ns + 25) for number in (1, 2, 3))])
+    for done_ns, batch in drain(waiting, now_ns, TOKEN):
+        assert all(deadline(each) >= done_ns for each in batch.ready)
+
+
+def test_what_a_cache_saves_is_time_but_no_room() -> None:
+    """A frame that is expected to cost little is in time, and fills its share of a batch."""
+    waiting = scheduler([job(number, 103) for number in range(4)], tokens=20)
+    batch = waiting.next_batch(100, TOKEN, expected=lambda job: 1)
+    assert (ids(batch.late), ids(batch.ready)) == ([], [0, 1])
+    assert ids(waiting.next_batch(100, TOKEN).late) == [2, 3]
 
 
 def test_a_frame_without_deadline_is_scored_in_spite_of_a_flood() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -172,7 +173,7 @@ def test_a_threshold_is_a_score(small: ReferenceMemory, threshold: float) -> Non
 def test_another_inspection_size_is_refused(small: ReferenceMemory) -> None:
     described = manifest(small, inspection_px=480)
     with pytest.raises(MemoryMismatch, match="made at 480 px, the line inspects at 240 px"):
-        described.require(line(), language_weight=WEIGHT)
+        described.require(line(), language_weight=WEIGHT, mask_sha256=None)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_another_region_is_refused(
     described = manifest(small, regions={"bottles-top": enrolled})
     camera = {"name": "bottles-top", "source": "rtsp://10.0.0.7/live", "region": now}
     with pytest.raises(MemoryMismatch, match=said):
-        described.require(line(cameras=[camera]), language_weight=WEIGHT)
+        described.require(line(cameras=[camera]), language_weight=WEIGHT, mask_sha256=None)
 
 
 def test_the_same_region_is_accepted_and_so_is_a_new_camera(small: ReferenceMemory) -> None:
@@ -198,12 +199,29 @@ def test_the_same_region_is_accepted_and_so_is_a_new_camera(small: ReferenceMemo
         {"name": "bottles-top", "source": "rtsp://10.0.0.7/live", "region": REGION},
         {"name": "bottles-side", "source": "rtsp://10.0.0.8/live"},
     ]
-    described.require(line(cameras=cameras), language_weight=WEIGHT)
+    described.require(line(cameras=cameras), language_weight=WEIGHT, mask_sha256=None)
 
 
 def test_a_threshold_of_another_kind_of_score_is_refused(small: ReferenceMemory) -> None:
     with pytest.raises(MemoryMismatch, match=r"language_weight 0\.5, now it is 0:"):
-        manifest(small).require(line(), language_weight=0.0)
+        manifest(small).require(line(), language_weight=0.0, mask_sha256=None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"object_name": "circuit board"},
+        {"normal_states": ("clean {}",)},
+        {"anomalous_states": ("burnt {}",)},
+    ],
+)
+def test_a_threshold_of_other_words_is_refused_where_words_count(
+    small: ReferenceMemory, words: dict[str, Any]
+) -> None:
+    with pytest.raises(MemoryMismatch, match="threshold for 'object' and other words"):
+        manifest(small).require(line(**words), language_weight=WEIGHT, mask_sha256=None)
+    by_references = manifest(small, language_weight=0.0)
+    by_references.require(line(**words), language_weight=0.0, mask_sha256=None)
 
 
 def test_a_memory_that_changed_on_disk_is_refused(tmp_path: Path, small: ReferenceMemory) -> None:

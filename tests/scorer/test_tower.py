@@ -11,7 +11,7 @@ import torch
 from contract.errors import ModelError
 from scorer import WinClip
 from scorer.models import load_clip
-from scorer.tower import Features, ImageTower, Layout, Wanted
+from scorer.tower import Features, ImageTower, Wanted
 from scorer.windows import window_patches
 from tests.scorer import oracle
 from tests.scorer.pictures import picture
@@ -145,34 +145,34 @@ def test_towers_that_windows_cannot_be_cut_from_are_refused(vision: dict[str, An
         ImageTower(clip.visual, (2, 3))
 
 
-def test_static_shapes_and_a_compiled_tower_see_the_same() -> None:
-    """What a GPU runs: windows filled up to powers of two, blocks in one graph without breaks."""
+def test_a_compiled_tower_sees_the_same_in_shapes_that_were_all_rehearsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a GPU runs: plain products, a graph per shape, none of them met first in service."""
+    monkeypatch.setattr("scorer.linear._pack", lambda weight: None)
+    graphs = []
+
+    def backend(module: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
+        graphs.append(module)
+        return module.forward
+
+    torch._dynamo.reset()
     visual = tiny_clip().visual
     plain = ImageTower(visual, (2, 3))
-    compiled = ImageTower(visual, (2, 3), static_shapes=True, compiler="eager")
-    patches = plain.patchify(torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
-    wanted = plain.everything(3)
-    some = Wanted(
-        torch.tensor([True, False, True]),
-        tuple(each & (torch.arange(each.shape[1]) % 3 == 0) for each in wanted.windows),
-    )
-    with torch.inference_mode():
-        for chosen in (wanted, some):
-            assert_features_close(compiled(patches, chosen), plain(patches, chosen))
-
-
-def test_static_shapes_are_few() -> None:
-    tower = ImageTower(tiny_clip().visual, (2, 3), static_shapes=True)
-    patches = tower.patchify(torch.randn(1, 3, 64, 64))
-    shapes = set()
-    run = tower._run_blocks
-
-    def noted(tokens: torch.Tensor, layout: Layout) -> torch.Tensor:
-        shapes.add(tuple(layout.rows))
-        return run(tokens, layout)
-
-    tower._run_blocks = noted
-    for count in range(1, 10):
-        first = torch.arange(9)[None] < count
-        tower(patches, Wanted(torch.tensor([True]), (first, first[:, :4])))
-    assert len(shapes) <= 5, shapes
+    compiled = ImageTower(visual, (2, 3), compiler=backend)
+    compiled.max_tokens = 5 * compiled.tokens_per_image
+    compiled.rehearse()
+    rehearsed = len(graphs)
+    assert rehearsed == len(compiled.shapes()) == 3 * 4
+    pixels = torch.randn(6, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    for number in range(1, 7):
+        patches = plain.patchify(pixels[:number])
+        wanted = plain.everything(number)
+        for every in (1, 3, 9):
+            some = Wanted(
+                torch.arange(number) % every == 0,
+                tuple(each & (torch.arange(each.shape[1]) % every == 0) for each in wanted.windows),
+            )
+            with torch.inference_mode():
+                assert_features_close(compiled(patches, some), plain(patches, some))
+    assert len(graphs) == rehearsed

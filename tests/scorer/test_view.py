@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.errors import ConfigError, MemoryMismatch
+from contract.errors import ConfigError, ImageError, MemoryMismatch
 from scorer import WinClip
 from scorer.presets import PRESETS
 from scorer.view import View
@@ -157,6 +157,49 @@ def test_a_broken_value_inside_the_region_is_never_a_low_score(mini: WinClip) ->
     pixels = mini.preprocess([part(1)])
     pixels[0, :, 50, 50] = torch.nan
     assert mini.score_pixels(pixels, memory=memory, view=view).anomaly_score.isnan().all()
+
+
+@pytest.mark.parametrize("scale", [64, 250, 1000])
+def test_no_strip_of_a_mask_is_too_thin_to_be_inspected(tiny: WinClip, scale: int) -> None:
+    for place in range(0, scale, max(1, scale // 50)):
+        mask = torch.zeros(scale, scale, dtype=torch.bool)
+        mask[:, place] = True
+        inside = tiny.view(64, mask=mask).inside
+        assert inside[:, place * 4 // scale].all()
+
+
+def test_words_alone_give_no_score_where_a_window_is_broken(tiny: WinClip) -> None:
+    features = tiny.features(tiny.preprocess([picture(1, 64)]))
+    features.windows[0][0, 0] = torch.nan
+    result = tiny.score_features(features, text=tiny.text_prototypes("object"))
+    assert result.anomaly_score.isnan().all()
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        torch.zeros(0, 3, 64, 64),
+        torch.zeros(1, 3, 80, 80),
+        torch.zeros(1, 3, 32, 128),
+        torch.zeros(1, 1, 64, 64),
+        torch.zeros(3, 64, 64),
+        torch.zeros(1, 3, 64, 64, dtype=torch.uint8),
+    ],
+    ids=lambda pixels: f"{tuple(pixels.shape)} {pixels.dtype}",
+)
+def test_pixels_that_are_no_crops_are_refused(tiny: WinClip, pixels: torch.Tensor) -> None:
+    with pytest.raises(ImageError, match=r"expected preprocessed \(N, 3, 64, 64\)"):
+        tiny.score_pixels(pixels, text=tiny.text_prototypes("object"))
+    with pytest.raises(ImageError, match="expected preprocessed"):
+        tiny.enroll_pixels(pixels)
+
+
+def test_a_memory_of_one_tile_is_not_one_of_four(tiny: WinClip) -> None:
+    image = picture(1, 128)
+    for pooled in (False, True):
+        memory = tiny.enroll([image[:64, :64]], pooled=pooled)
+        with pytest.raises(MemoryMismatch, match="of 1 tiles, the crop has 4"):
+            tiny.score([image], memory=memory, view=tiny.view(128))
 
 
 @pytest.mark.parametrize(
