@@ -28,7 +28,7 @@ from scorer.verdicts import Thresholds
 
 LINES = (1, 2, 4, 8)
 SIZES = {1: 1.0, 4: 26 / 15, 9: 2.0}
-REFERENCES = (1, 4, 16, 64)
+REFERENCES = (1, 4, 16, 64, 1000)
 FRAMES = 8
 CACHE_OFF = Cache.model_validate({"mode": "off"})
 

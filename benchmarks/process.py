@@ -23,7 +23,10 @@ from contract.codec import decode_verdict, encode, encode_frame
 from contract.config_file import load_config
 from contract.messages import AckMessage
 from contract.sockets import Sockets
+from scorer.batch import BatchScorer
 from scorer.enrolment import enroll
+from scorer.lines import Lines
+from scorer.scheduler import Job
 from scorer.shelf import Shelf
 from scorer.winclip import load_model
 
@@ -32,24 +35,30 @@ ANSWER_S = 120.0
 
 
 def shell(scratch: Path, *, frames: int) -> dict[str, Any]:
-    """Milliseconds a frame between sending it and having its verdict, less the scoring itself.
+    """Milliseconds a frame between sending it and having its verdict, less scoring it right here.
 
-    One frame is under way at a time, with flawline-mini. What the scorer calls scoring is from
-    taking the frame to its score (`scored_ns - received_ns`), which still holds the scheduler; so
-    a run with every frame unchanged, where the model has next to nothing to do, is told beside.
+    One frame is under way at a time, with flawline-mini; each is sent to a scorer process and then
+    scored in this one, so that both are measured on the same frames in the same moments. The
+    difference is all that is not the model: encoding, sockets, scheduling, batching, the verdict.
     """
-    home = _station(scratch / "shell", {"name": "flawline-mini"}, lines=1)
+    path = _station(scratch / "shell", {"name": "flawline-mini"}, lines=1)
+    config = load_config(path)
+    model = load_model(config.scorer.model)
+    lines = Lines(config.lines, model, Shelf(config.memory_directory))
     [image] = pictures(1, 240)
     figures = {}
-    with _scorer(home) as link:
+    with _scorer(path) as link:
         for kind in ("every frame new", "every frame the same"):
+            scorer = BatchScorer(model, lines, config.scorer.cache)
             around, inside = [], []
             for frame_id in range(frames):
                 picture = image if kind.endswith("same") else _moved(image, frame_id)
                 start_s = time.perf_counter()
-                header = link.judge(picture, frame_id)
+                link.judge(picture, frame_id)
                 around.append(time.perf_counter() - start_s)
-                inside.append((header.scored_ns - header.received_ns) / 1e9)
+                start_s = time.perf_counter()
+                scorer.score([Job(frame_of(picture, frame_id), 0)])
+                inside.append(time.perf_counter() - start_s)
             outside = [all_s - own_s for all_s, own_s in zip(around, inside, strict=True)]
             figures[kind] = {
                 "round trip p50 ms": 1e3 * statistics.median(around),

@@ -15,6 +15,7 @@ from benchmarks.contestants import OBJECT, load, pictures
 from benchmarks.rival import Anomalib
 from benchmarks.timing import Contender, medians_s
 from scorer import ReferenceMemory, WinClip
+from scorer.linear import Linear
 from scorer.precision import has_bfloat16
 from scorer.tower import ImageTower
 
@@ -111,19 +112,39 @@ def naive_pass(tower: ImageTower, pixels: Tensor) -> Contender:
 
 
 def floor(tower: ImageTower, dtype: str) -> Contender:
-    """The matrix products of one frame's pass alone, by PyTorch's own `torch.mm`."""
-    products = _products(tower)
+    """The matrix products of one frame's linear layers alone, each in the fastest way there is."""
     kind = getattr(torch, dtype)
-    left = {(rows, inner): torch.randn(rows, inner).to(kind) for rows, inner, _, _ in products}
-    right = {(inner, out): torch.randn(out, inner).to(kind) for _, inner, out, _ in products}
+    work = [
+        (_fastest(torch.randn(rows, inner).to(kind), torch.randn(out, inner).to(kind)), times)
+        for rows, inner, out, times in _products(tower)
+    ]
 
     @torch.inference_mode()
     def run() -> None:
-        for rows, inner, out, times in products:
+        for product, times in work:
             for _ in range(times):
-                torch.mm(left[rows, inner], right[inner, out].T)
+                product()
 
     return run
+
+
+@torch.inference_mode()
+def _fastest(left: Tensor, weight: Tensor) -> Contender:
+    """left @ weight.T by PyTorch with the weights either way round, or packed for oneDNN."""
+    turned, packed = weight.T.contiguous(), Linear(weight, None)
+
+    def as_stored() -> None:
+        torch.mm(left, weight.T)
+
+    def as_turned() -> None:
+        torch.mm(left, turned)
+
+    def as_packed() -> None:
+        packed(left)
+
+    ways: dict[str, Contender] = {"stored": as_stored, "turned": as_turned, "packed": as_packed}
+    times = medians_s(ways, 3)
+    return ways[min(times, key=times.__getitem__)]
 
 
 def _products(tower: ImageTower) -> list[tuple[int, int, int, int]]:

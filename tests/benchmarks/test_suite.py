@@ -12,7 +12,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from benchmarks import growth
 from benchmarks.growth import random_memory, references
+from benchmarks.process import resident, shell
 from benchmarks.speed import floor, speed
 from contract.errors import ConfigError
 from flawline.app import app
@@ -75,6 +77,26 @@ def test_references_are_told_one_by_one(tmp_path: Path) -> None:
     figures = references("flawline-mini", None, dtype="float32", rounds=1, counts=(1, 4))
     assert list(figures["seconds to compare"]) == ["1", "4"]
     assert all(0 < share < 1 for share in figures["share of a frame"].values())
+
+
+def test_lines_and_tiles_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "LINES", (1, 2))
+    monkeypatch.setattr(growth, "FRAMES", 2)
+    monkeypatch.setattr(growth, "SIZES", {1: 1.0, 4: growth.SIZES[4]})
+    shared = growth.lines("flawline-mini", None, dtype="float32", rounds=1)
+    assert list(shared["over one line"]) == ["1", "2"]
+    assert shared["over one line"]["1"] == 1.0
+    tiled = growth.tiles("flawline-mini", None, dtype="float32", rounds=1)
+    assert list(tiled["seconds a crop"]) == ["1", "4"]
+    assert all(number > 0 for number in numbers(shared) + numbers(tiled))
+
+
+def test_a_scorer_process_is_measured_from_outside(tmp_path: Path) -> None:
+    """The model is the larger part of a round trip; memory is that of a process with a model."""
+    for figures in shell(tmp_path, frames=4).values():
+        assert figures["shell p50 ms"] < figures["round trip p50 ms"]
+    figures = resident(tmp_path, {"name": "flawline-mini"}, lines=2, frames=4)
+    assert 100 < figures["at the end"] <= figures["peak, with loading"]
 
 
 def test_a_random_memory_can_be_scored_against() -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import ConfigError, ImageError, MemoryMismatch
@@ -70,6 +70,39 @@ def test_a_defect_that_moves_across_the_seams_keeps_its_weight(tiny: WinClip) ->
         places.append(divmod(int(result.anomaly_map[0].argmax()), 10))
     assert places == [(4, step) for step in range(2, 7)]
     assert max(peaks) < 2.0 * min(peaks), peaks
+
+
+@given(st.integers(5, 12), st.integers(0, 47), st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_where_tiles_disagree_the_nearer_middle_counts_more(
+    patches: int, overlap_px: int, seed: int
+) -> None:
+    """Against the definition written as loops: a mean weighted by the distance to the edges."""
+    view = WinClip(tiny_loaded(), preset=PRESETS["paper"]).view(16 * patches, overlap_px=overlap_px)
+    maps = torch.rand(view.num_tiles, 16, generator=torch.Generator().manual_seed(seed))
+    stitched = view.stitch(maps)[0]
+    for row in range(patches):
+        for column in range(patches):
+            total = weights = 0.0
+            for number, (top, left) in enumerate(view.offsets):
+                down, across = row - top, column - left
+                if 0 <= down < 4 and 0 <= across < 4:
+                    weight = min(down + 1, 4 - down) * min(across + 1, 4 - across)
+                    total += weight * float(maps[number, 4 * down + across])
+                    weights += weight
+            assert float(stitched[row, column]) == pytest.approx(total / weights, abs=1e-5)
+
+
+def test_a_step_between_two_tiles_becomes_a_slope(mini: WinClip) -> None:
+    """One tile all 0, the other all 1: no seam between neighbours is as high as the step."""
+    view = mini.view(416, overlap_px=64)
+    ones = torch.tensor([float(left > 0) for _, left in view.offsets])
+    stitched = view.stitch(ones[:, None].expand(-1, 225))[0]
+    steps = stitched.diff(dim=1)
+    assert float(steps.min()) >= 0.0
+    assert float(stitched[:, 0].max()) == 0.0
+    assert float(stitched[:, -1].min()) == 1.0
+    assert float(steps.max()) < 0.35
 
 
 def test_a_tile_is_compared_with_its_own_place_or_with_all(tiny: WinClip) -> None:
@@ -170,7 +203,9 @@ def test_no_strip_of_a_mask_is_too_thin_to_be_inspected(tiny: WinClip, scale: in
 
 def test_words_alone_give_no_score_where_a_window_is_broken(tiny: WinClip) -> None:
     features = tiny.features(tiny.preprocess([picture(1, 64)]))
-    features.windows[0][0, 0] = torch.nan
+    broken = features.windows[0].clone()
+    broken[0, 0] = torch.nan
+    features = features._replace(windows=(broken, *features.windows[1:]))
     result = tiny.score_features(features, text=tiny.text_prototypes("object"))
     assert result.anomaly_score.isnan().all()
 
