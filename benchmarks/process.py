@@ -23,10 +23,7 @@ from contract.codec import decode_verdict, encode, encode_frame
 from contract.config_file import load_config
 from contract.messages import AckMessage
 from contract.sockets import Sockets
-from scorer.batch import BatchScorer
 from scorer.enrolment import enroll
-from scorer.lines import Lines
-from scorer.scheduler import Job
 from scorer.shelf import Shelf
 from scorer.winclip import load_model
 
@@ -35,30 +32,23 @@ ANSWER_S = 120.0
 
 
 def shell(scratch: Path, *, frames: int) -> dict[str, Any]:
-    """Milliseconds a frame between sending it and having its verdict, less scoring it right here.
+    """Milliseconds a frame between sending it and having its verdict, less the model's step.
 
-    One frame is under way at a time, with flawline-mini; each is sent to a scorer process and then
-    scored in this one, so that both are measured on the same frames in the same moments. The
-    difference is all that is not the model: encoding, sockets, scheduling, batching, the verdict.
+    One frame is under way at a time, with flawline-mini. What is left is all that is not the
+    model: encoding, sockets, scheduling, batching, the verdict.
     """
     path = _station(scratch / "shell", {"name": "flawline-mini"}, lines=1)
-    config = load_config(path)
-    model = load_model(config.scorer.model)
-    lines = Lines(config.lines, model, Shelf(config.memory_directory))
     [image] = pictures(1, 240)
     figures = {}
     with _scorer(path) as link:
         for kind in ("every frame new", "every frame the same"):
-            scorer = BatchScorer(model, lines, config.scorer.cache)
             around, inside = [], []
             for frame_id in range(frames):
                 picture = image if kind.endswith("same") else _moved(image, frame_id)
                 start_s = time.perf_counter()
-                link.judge(picture, frame_id)
+                header = link.judge(picture, frame_id)
                 around.append(time.perf_counter() - start_s)
-                start_s = time.perf_counter()
-                scorer.score([Job(frame_of(picture, frame_id), 0)])
-                inside.append(time.perf_counter() - start_s)
+                inside.append(header.step_ns / 1e9)
             outside = [all_s - own_s for all_s, own_s in zip(around, inside, strict=True)]
             figures[kind] = {
                 "round trip p50 ms": 1e3 * statistics.median(around),

@@ -122,6 +122,9 @@ class VerdictMessage(StreamMessage):
         None
     ) = None
     jpeg_nbytes: Count = 0
+    step_ns: Nanoseconds | None = Field(
+        None, description="what the model took for the batch that the frame was scored in"
+    )
     reused_fraction: float | None = Field(
         None, ge=0, le=1, description="share of the frame's windows that came from the cache"
     )

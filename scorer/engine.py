@@ -106,14 +106,15 @@ class Engine:
         start_s = self._clock.monotonic_s()
         scored = self._scorer.score(ready)
         now_s = self._clock.monotonic_s()
+        step_ns = round((now_s - start_s) * NS_PER_S)
         if ready:
-            self._learn(ready, scored, (now_s - start_s) * NS_PER_S)
+            self._learn(ready, scored, step_ns)
             self._scored_s = now_s
         elif late and now_s - self._scored_s > DOUBT_AFTER_S:
             self._cost = self._cost.doubt()
         return [
             *(self._verdict(job, Decision(Outcome.LATE, "deadline_missed")) for job in late),
-            *(self._judge(job, found) for job, found in zip(ready, scored, strict=True)),
+            *(self._judge(job, found, step_ns) for job, found in zip(ready, scored, strict=True)),
         ]
 
     def _expected_tokens(self, job: Job) -> int:
@@ -122,7 +123,7 @@ class Engine:
         known = self._camera_tokens.get((frame.line, frame.camera), job.num_tokens)
         return min(known, job.num_tokens)
 
-    def _learn(self, jobs: list[Job], scored: list[Scored | None], took_ns: float) -> None:
+    def _learn(self, jobs: list[Job], scored: list[Scored | None], step_ns: int) -> None:
         """What frames of these cameras cost, and how fast the machine is."""
         tokens = 0
         for job, found in zip(jobs, scored, strict=True):
@@ -132,7 +133,7 @@ class Engine:
             tokens += job.num_tokens - saved
         # A step that the cache did most of says little of the machine.
         if 2 * tokens >= sum(job.num_tokens for job in jobs):
-            self._cost = self._cost.learn(tokens, took_ns)
+            self._cost = self._cost.learn(tokens, step_ns)
 
     def abandon(self, reason: str) -> list[Verdict]:
         """UNSCORED(reason) for every frame that waits."""
@@ -141,7 +142,7 @@ class Engine:
             for job in self._scheduler.clear()
         ]
 
-    def _judge(self, job: Job, scored: Scored | None) -> Verdict:
+    def _judge(self, job: Job, scored: Scored | None, step_ns: int) -> Verdict:
         state = self._lines[job.frame.header.line]
         now_ns = self._clock.wall_ns()
         if scored is None:
@@ -153,15 +154,16 @@ class Engine:
             scored.anomaly_score, state.thresholds, now_ns=now_ns, deadline_ns=deadline_ns
         )
         shadow = self._shadow(state, scored, decision)
-        return self._verdict(job, decision, now_ns, scored, shadow)
+        return self._verdict(job, decision, now_ns, scored, shadow, step_ns)
 
     def _shadow(self, state: LineState, scored: Scored, decision: Decision) -> ShadowVerdict | None:
         """What the line's shadow memory says of a frame, counted beside what was decided."""
         if state.shadow is None or scored.shadow_score is None or decision.score is None:
             return None
         said = decide(scored.shadow_score, state.shadow.thresholds, now_ns=0, deadline_ns=None)
-        if {decision.outcome, said.outcome} <= SCORED:
-            self._tally(state, state.shadow.version).count(decision.outcome, said.outcome)
+        if not {decision.outcome, said.outcome} <= SCORED:
+            return None
+        self._tally(state, state.shadow.version).count(decision.outcome, said.outcome)
         return ShadowVerdict(state.shadow.version, said)
 
     def _tally(self, state: LineState, version: str) -> ShadowTally:
@@ -178,6 +180,7 @@ class Engine:
         scored_ns: int | None = None,
         scored: Scored | None = None,
         shadow: ShadowVerdict | None = None,
+        step_ns: int | None = None,
     ) -> Verdict:
         frame = job.frame.header
         state = self._lines.get(frame.line)
@@ -214,6 +217,7 @@ class Engine:
             preset=self._model.preset,
             map_shape=None if anomaly_map is None else anomaly_map.shape,
             jpeg_nbytes=len(jpeg),
+            step_ns=step_ns,
             reused_fraction=None if scored is None else scored.reused_fraction,
             cache_score_error=None if scored is None else scored.cache_score_error,
             shadow_version=None if shadow is None else shadow.version,

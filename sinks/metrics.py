@@ -159,6 +159,7 @@ class Metrics:
             "decode": (header.captured_ns, header.decoded_ns),
             "queue": (header.decoded_ns, header.received_ns),
             "score": (header.received_ns, scored_ns),
+            "model": (0, header.step_ns),
             "deliver": (header.emitted_ns, arrival.arrived_ns),
             "total": (header.captured_ns, arrival.arrived_ns),
         }
