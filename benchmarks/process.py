@@ -70,12 +70,14 @@ def resident(
             seen.append(link.resident_mb())
         peak_mb = link.field_mb("VmHWM")
     quarter = max(1, frames // 4)
+    second = statistics.median(seen[quarter : 2 * quarter])
+    last = statistics.median(seen[-quarter:])
     return {
         "lines": lines,
         "frames": frames,
-        "after the first quarter": seen[quarter - 1],
-        "at the end": seen[-1],
-        "growth in the last three quarters": seen[-1] - seen[quarter - 1],
+        "median of the second quarter": second,
+        "median of the last quarter": last,
+        "growth between them": last - second,
         "peak, with loading": peak_mb,
     }
 

@@ -196,6 +196,52 @@ def score(
 
 
 @app.command()
+def evaluate(
+    root: Annotated[
+        Path, typer.Argument(help="MVTec-AD, VisA, or any folder in MVTec-AD's layout.")
+    ],
+    shots: Annotated[
+        str, typer.Option(help="Numbers of references; 0 is by words alone.")
+    ] = "0,1,2,4",
+    seeds: Annotated[int, typer.Option(help="Choices of references.", min=1, max=100)] = 5,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only this category; may be given several times.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="open_clip model name.")] = "flawline-mini",
+    weights: Annotated[Path | None, typer.Option(help="Local weights file.")] = None,
+    pretrained: Annotated[str | None, typer.Option(help="open_clip pretrained tag.")] = None,
+    preset: Annotated[Literal["paper", "anomalib"], typer.Option(help="WinCLIP details.")] = (
+        "paper"
+    ),
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    language_weight: Annotated[
+        float | None,
+        typer.Option(help="Share of the words; the paper's is 0.5, flawline-mini's 0."),
+    ] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write figures here.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+) -> None:
+    """Evaluate a model on labelled pictures: the figures of the paper, with their uncertainty.
+
+    ROOT holds <category>/train/good, test/good and test/<defect>; masks in ground_truth/<defect>
+    are optional. On all of MVTec-AD or VisA the published figures stand beside ours.
+    """
+    from flawline.evaluate import EvaluateOptions, run_evaluate, shots_of
+    from flawline.score import model_settings
+
+    settings = model_settings(
+        name=model,
+        weights=weights,
+        pretrained=pretrained,
+        preset=preset,
+        device=device,
+        language_weight=language_weight,
+    )
+    chosen = (root, tuple(category or ()), shots_of(shots), seeds, settings, as_json, report)
+    run_evaluate(EvaluateOptions(*chosen))
+
+
+@app.command()
 def ledger(
     config: ConfigPath = DEFAULT_CONFIG,
     store: Annotated[

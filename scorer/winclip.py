@@ -323,9 +323,16 @@ class WinClip:
         """As `enroll`, from preprocessed (K, 3, S, S)."""
         view = view or self._whole
         features = self.features(view.cut(pixels), view.wanted_of(len(pixels)))
+        return self.remember(features, view=view, pooled=pooled)
+
+    def remember(
+        self, features: Features, *, view: View | None = None, pooled: bool = False
+    ) -> ReferenceMemory:
+        """As `enroll`, from the features of K * T tiles."""
+        view = view or self._whole
         return ReferenceMemory(
             fill_banks(features, view.wanted, view.inside_tiles, pooled=pooled),
-            len(pixels),
+            len(features.image) // view.num_tiles,
             self.fingerprint,
             view.num_tiles,
         )

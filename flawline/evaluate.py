@@ -1,0 +1,187 @@
+"""`flawline evaluate`: what a model finds in labelled pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from contract.config import Model
+from contract.errors import ConfigError, StorageError
+from flawline.published import published
+
+if TYPE_CHECKING:
+    from scorer.accuracy import Figures
+    from scorer.evaluation import Row
+    from scorer.winclip import WinClip
+
+HEADINGS = {
+    "image_auroc": "image AUROC",
+    "image_aupr": "image AUPR",
+    "image_f1_max": "image F1-max",
+    "pixel_auroc": "pixel AUROC",
+    "pixel_pro": "PRO",
+    "pixel_f1_max": "pixel F1-max",
+}
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to evaluate, on what, and where to write it."""
+
+    root: Path
+    categories: tuple[str, ...]
+    shots: tuple[int, ...]
+    seeds: int
+    model: Model
+    as_json: Path | None
+    report: Path | None
+
+
+def shots_of(text: str) -> tuple[int, ...]:
+    """Numbers of references from `0,1,2,4`.
+
+    Raises:
+        ConfigError: something else.
+    """
+    try:
+        shots = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        shots = (-1,)
+    if shots[0] < 0:
+        raise ConfigError(f"--shots {text}", "numbers of references, such as 0,1,2,4,8")
+    return shots
+
+
+def run_evaluate(options: EvaluateOptions) -> None:
+    """Evaluate, print the table, write what was asked for.
+
+    Raises:
+        ConfigError: no such category, or too few good pictures.
+        ImageError, ModelError, StorageError: naming what would be right.
+    """
+    from scorer.dataset import read_dataset
+    from scorer.evaluation import evaluate
+    from scorer.winclip import load_model
+
+    categories = read_dataset(options.root, options.categories)
+    for target in (options.as_json, options.report):
+        _require_folder(target)
+    console = Console(stderr=True)
+    model = load_model(options.model)
+    rows: list[Row] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        for category in categories:
+            most = min(len(category.train), max(options.shots) * options.seeds)
+            task = progress.add_task(category.name, total=len(category.test) + most)
+            rows += evaluate(
+                model,
+                category,
+                shots=options.shots,
+                seeds=options.seeds,
+                step=lambda task=task: progress.advance(task),  # type: ignore[misc]
+            )
+            progress.update(task, total=progress.tasks[task].completed)
+    tell(rows, Console(width=None if Console().is_terminal else 160))
+    if options.as_json is not None:
+        _write(options.as_json, json.dumps(document(model, rows), indent=2) + "\n")
+    if options.report is not None:
+        from flawline.evaluation_report import render_report
+
+        _write(options.report, render_report(model, options.model, rows))
+
+
+def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
+    """The figures as JSON; null where one is not defined."""
+    from scorer.evaluation import mean_figures
+
+    shots = sorted({row.shots for row in rows})
+    return {
+        "model": model.fingerprint.model,
+        "weights_sha256": model.fingerprint.weights_sha256,
+        "preset": model.fingerprint.preset,
+        "dtype": model.dtype,
+        "language_weight": model.language_weight,
+        "categories": [
+            {
+                "category": row.category,
+                "shots": row.shots,
+                "seeds": row.num_seeds,
+                **_plain(row.mean),
+                "std": _plain(row.std),
+                "ci95": {
+                    name: [_number(low), _number(high)]
+                    for name, low, high in zip(row.mean._fields, *row.ci95, strict=True)
+                },
+                "seconds_per_image": row.seconds,
+            }
+            for row in rows
+        ],
+        "mean": {
+            str(count): _plain(mean_figures(row for row in rows if row.shots == count))
+            for count in shots
+        },
+        "published": [each._asdict() for each in published({row.category for row in rows})],
+    }
+
+
+def tell(rows: Sequence[Row], console: Console) -> None:
+    """Print the table, and the published figures where there are any."""
+    from scorer.evaluation import mean_figures
+
+    table = Table("category", "references", *HEADINGS.values())
+    for row in rows:
+        table.add_row(row.category, str(row.shots), *(shown(row, name) for name in HEADINGS))
+    if len({row.category for row in rows}) > 1:
+        table.add_section()
+        for count in sorted({row.shots for row in rows}):
+            mean = mean_figures(row for row in rows if row.shots == count)
+            table.add_row("mean", str(count), *(percent(value) for value in mean))
+    console.print(table)
+    for each in published({row.category for row in rows}):
+        console.print(
+            f"{each.source}, {each.shots} references: image AUROC {percent(each.image_auroc)}, "
+            f"pixel AUROC {percent(each.pixel_auroc)}, PRO {percent(each.pixel_pro)}"
+        )
+    console.print("In %, [95 % bootstrap interval over test pictures]; mean over the seeds.")
+
+
+def shown(row: Row, name: str) -> str:
+    """A figure with its interval."""
+    low, high = (percent(getattr(end, name)) for end in row.ci95)
+    value = percent(getattr(row.mean, name))
+    return value if value == "-" else f"{value} [{low}, {high}]"
+
+
+def percent(value: float) -> str:
+    """A share as the field writes it."""
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _plain(figures: Figures) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in figures._asdict().items()}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _require_folder(target: Path | None) -> None:
+    """Say now, and not after an hour, that a file cannot be written."""
+    if target is not None and not target.resolve().parent.is_dir():
+        raise StorageError(f"cannot write {target}: there is no folder {target.resolve().parent}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from None
