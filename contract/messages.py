@@ -122,6 +122,9 @@ class VerdictMessage(StreamMessage):
         None
     ) = None
     jpeg_nbytes: Count = 0
+    p_value: float | None = Field(
+        None, gt=0, le=1, description="how likely a good frame scores as high, by calibration"
+    )
     step_ns: Nanoseconds | None = Field(
         None, description="what the model took for the batch that the frame was scored in"
     )

@@ -38,8 +38,8 @@ def enroll_from_images(
     """
     config = load_config(config_path)
     chosen = line_of(config, line)
-    images = _read(directory, chosen, whole_picture=whole_picture)
-    others = [] if normal is None else _read(normal, chosen, whole_picture=whole_picture)
+    images = read_crops(directory, chosen, whole_picture=whole_picture)
+    others = [] if normal is None else read_crops(normal, chosen, whole_picture=whole_picture)
     with Console(stderr=True).status(f"teaching {line} with {len(images)} picture(s)"):
         from scorer.enrolment import enroll
         from scorer.shelf import Shelf
@@ -108,7 +108,13 @@ def line_of(config: Config, name: str) -> Line:
         raise ConfigError(f"no line {name!r}", f"the lines are {known}") from None
 
 
-def _read(directory: Path, line: Line, *, whole_picture: bool) -> list[npt.NDArray[np.uint8]]:
+def read_crops(directory: Path, line: Line, *, whole_picture: bool) -> list[npt.NDArray[np.uint8]]:
+    """All pictures in a folder; `whole_picture`: with the line's region cut out.
+
+    Raises:
+        ConfigError: the cameras of the line have different regions.
+        ImageError: a picture that cannot be read, or does not hold the region.
+    """
     images = [read_image(path) for path in list_images(directory)]
     return [_crop(image, line) for image in images] if whole_picture else images
 

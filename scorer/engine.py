@@ -217,6 +217,7 @@ class Engine:
             preset=self._model.preset,
             map_shape=None if anomaly_map is None else anomaly_map.shape,
             jpeg_nbytes=len(jpeg),
+            p_value=_p_value(state, decision.score),
             step_ns=step_ns,
             reused_fraction=None if scored is None else scored.reused_fraction,
             cache_score_error=None if scored is None else scored.cache_score_error,
@@ -225,3 +226,10 @@ class Engine:
             shadow_outcome=None if shadow is None else shadow.decision.outcome,
         )
         return Verdict(message, anomaly_map, jpeg)
+
+
+def _p_value(state: LineState | None, score: float | None) -> float | None:
+    """How likely a good frame scores as high, if the line's memory was calibrated."""
+    if score is None or state is None or state.active is None or state.active.calibration is None:
+        return None
+    return state.active.calibration.p_value(score)

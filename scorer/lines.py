@@ -10,6 +10,7 @@ from torch import Tensor
 
 from contract.config import Line
 from contract.errors import FlawlineError, MemoryMismatch, StorageError
+from scorer.conformal import Calibration
 from scorer.enrolment import line_text, line_view
 from scorer.memory import ReferenceMemory
 from scorer.pointers import Role
@@ -34,6 +35,7 @@ class Judge:
     version: str
     thresholds: Thresholds
     num_tokens: int = 0
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,16 @@ class Lines(Mapping[str, LineState]):
             raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
         fixed = state.line.fail_threshold
         fail = manifest.fail_threshold if fixed is None else fixed
-        thresholds = Thresholds(fail, state.line.review_threshold)
+        review = state.line.review_threshold
+        if review is None and fixed is None:
+            review = manifest.review_threshold
+        if review is not None and not review < fail:
+            log.warning(
+                "line %s: REVIEW would begin at %.4f, FAIL at %.4f: no REVIEW", name, review, fail
+            )
+        thresholds = Thresholds(fail, review)
         num_tokens = self._model.comparison_tokens(memory)
-        return Judge(adopted, version, thresholds, num_tokens)
+        return Judge(adopted, version, thresholds, num_tokens, manifest.calibration)
 
     def _follow(self, name: str, role: Role, pointer: Callable[[str], str | None]) -> None:
         state = self._states[name]

@@ -23,6 +23,7 @@ from torch import Tensor
 from contract.config import Line, Region
 from contract.errors import ConfigError, MemoryMismatch, StorageError
 from contract.section import Score
+from scorer.conformal import Calibration
 from scorer.files import sha256_of, sync
 from scorer.memory import Bank, Fingerprint, ReferenceMemory
 from scorer.pointers import Activation, Pointers
@@ -57,6 +58,8 @@ class Manifest(BaseModel):
     language_weight: Score
     fail_threshold: Score
     threshold_method: str
+    review_threshold: Score | None = None
+    calibration: Calibration | None = None
     memory_sha256: str = ""
 
     @property

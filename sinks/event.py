@@ -46,6 +46,7 @@ class Event:
     weights_sha256: str | None
     preset: str | None
     evidence: str | None
+    p_value: float | None = None
 
     @classmethod
     def of(cls, verdict: VerdictMessage, *, arrived_ns: int, evidence: str | None) -> Event:
@@ -75,6 +76,7 @@ class Event:
             weights_sha256=verdict.weights_sha256,
             preset=verdict.preset,
             evidence=evidence,
+            p_value=verdict.p_value,
         )
 
     @property

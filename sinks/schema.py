@@ -63,6 +63,7 @@ EVENTS = Table(
     Column("weights_sha256", String(64)),
     Column("preset", String(40)),
     Column("evidence", String(400)),
+    Column("p_value", Double),
     UniqueConstraint("station", "line", "camera", "epoch", "frame_id", name="events_frame"),
     Index("events_captured", "captured_ns", "event_id"),
 )

@@ -85,6 +85,9 @@ EXAMPLES: dict[str, Message] = {
         shadow_score=0.5,
         shadow_outcome="FAIL",
     ),
+    "verdict_with_p_value": verdict_message(
+        outcome="REVIEW", anomaly_score=0.25, fail_threshold=0.5, p_value=0.03125
+    ),
     "verdict_with_step": verdict_message(
         outcome="PASS", anomaly_score=0.25, fail_threshold=0.5, step_ns=128_000_000
     ),

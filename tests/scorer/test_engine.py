@@ -19,6 +19,7 @@ from contract.errors import ImageError
 from contract.messages import SCORED, Outcome
 from scorer import WinClip
 from scorer.batch import MAX_ERRORS_IN_A_ROW, BatchScorer
+from scorer.conformal import Calibration
 from scorer.cost import Cost
 from scorer.engine import Engine
 from scorer.lines import Judge, LineState
@@ -425,3 +426,15 @@ def test_another_shadow_is_counted_anew() -> None:
         bench.judge(grey(50))
     assert bench.engine.shadows["bottles"].report().frames == 1
     assert bench.engine.shadows["bottles"].version == "v3"
+
+
+def test_a_calibrated_line_tells_how_likely_a_good_frame_scores_as_high() -> None:
+    bench = Bench()
+    calibration = Calibration(
+        scores=(0.1, 0.2, 0.3), false_reject_rate=0.25, false_reject_bound=0.7
+    )
+    judge = Judge(LENIENT, "v1", Thresholds(FAIL), calibration=calibration)
+    bench.lines["bottles"] = replace(bench.lines["bottles"], active=judge)
+    verdicts = bench.judge(grey(50, 0), grey(200, 1), grey(50, 2, line="cans"))
+    assert [verdict.header.p_value for verdict in verdicts] == [0.75, 0.25, None]
+    assert only(bench.judge(grey(50, 3, taint="corrupt_packet"))).header.p_value is None
