@@ -248,6 +248,47 @@ def score(
 
 
 @app.command()
+def explain(
+    image: Annotated[Path, typer.Argument(help="The picture.")],
+    out: Annotated[Path, typer.Option(help="File to draw: .png, .svg or .pdf.")] = Path(
+        "explanation.png"
+    ),
+    object_name: Annotated[
+        str, typer.Option("--object", help="What it shows, in a word or two.")
+    ] = "object",
+    reference: Annotated[
+        Path | None, typer.Option(help="Folder with pictures of good parts (WinCLIP+).")
+    ] = None,
+    model: Annotated[str, typer.Option(help="open_clip model name.")] = "flawline-mini",
+    weights: Annotated[Path | None, typer.Option(help="Local weights file.")] = None,
+    pretrained: Annotated[str | None, typer.Option(help="open_clip pretrained tag.")] = None,
+    preset: Annotated[Literal["paper", "anomalib"], typer.Option(help="WinCLIP details.")] = (
+        "paper"
+    ),
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    language_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="With --reference: share of the words; the paper's is 0.5, flawline-mini's 0."
+        ),
+    ] = None,
+) -> None:
+    """Say and draw why a picture has its score: which window, scale, words and reference."""
+    from flawline.explain import ExplainOptions, run_explain
+    from flawline.score import model_settings
+
+    settings = model_settings(
+        name=model,
+        weights=weights,
+        pretrained=pretrained,
+        preset=preset,
+        device=device,
+        language_weight=language_weight,
+    )
+    run_explain(ExplainOptions(image, object_name, reference, settings, out))
+
+
+@app.command()
 def evaluate(
     root: Annotated[
         Path, typer.Argument(help="MVTec-AD, VisA, or any folder in MVTec-AD's layout.")

@@ -57,6 +57,12 @@ class TextEncoder:
             self._cache[ensembles] = torch.stack([self._mean(prompts) for prompts in ensembles])
         return self._cache[ensembles]
 
+    def nearest_prompt(self, embedding: Tensor, object_name: str) -> str:
+        """Of the anomalous prompts the one that is most like an embedding (D,) of length 1."""
+        prompts = compose_prompts(self._preset, object_name, self._preset.anomalous_states)
+        likeness = F.normalize(self.encode(prompts), dim=-1) @ embedding.float()
+        return prompts[int(likeness.argmax())]
+
     def _mean(self, prompts: tuple[str, ...]) -> Tensor:
         embeddings = self.encode(prompts)
         if self._preset.normalise_prompts:

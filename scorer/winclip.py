@@ -217,6 +217,10 @@ class WinClip:
             anomalous_states=tuple(anomalous_states),
         )
 
+    def nearest_prompt(self, embedding: Tensor, object_name: str) -> str:
+        """Of the anomalous prompts the one that is most like an embedding (D,)."""
+        return self._text.nearest_prompt(embedding, object_name)
+
     def view(self, size_px: int, *, overlap_px: int = 0, mask: Tensor | None = None) -> View:
         """How square crops of `size_px` are laid before this model; see `view.make_view`."""
         return make_view(self._tower, size_px=size_px, overlap_px=overlap_px, mask=mask)
