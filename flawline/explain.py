@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RED, BLUE = "#d1343a", "#1f6fb4"
 CONTEXT_PATCHES: Final = 2
+GRID_COLUMNS: Final = 12
 TITLES: Final = {
     "words": "words: what the prompts say of each place",
     "patch": "single patches against the references",
@@ -114,10 +115,9 @@ def draw(
     window = found.place if main is None or main.window is None else main.window
     figure = Figure(figsize=(13.5, 7.4), layout="constrained")
     figure.suptitle(f"{title}: anomaly score {found.anomaly_score:.4f}", fontsize=15)
-    rows = figure.subfigures(2, 1, squeeze=False)
-    top, bottom = rows[0, 0], rows[1, 0]
-    axes = top.subplots(1, 4)
-    _show(axes[0], crop, "the picture, and what made the score", [(window, RED)], model)
+    grid = figure.add_gridspec(2, GRID_COLUMNS)
+    axes = _row(figure, grid, 0, 4)
+    _show(axes[0], crop, "what made the score", [(window, RED)], model)
     _show(axes[1], crop, "that place, enlarged", [(window, RED)], model, around=window)
     if reference is not None and found.nearest is not None:
         good, box = _input(model, reference), found.nearest.box
@@ -128,12 +128,22 @@ def draw(
         for each in axes[2:]:
             each.axis("off")
         axes[2].text(0, 0.6, f"of the anomalous prompts most like:\n\n{found.prompt}", fontsize=11)
-    maps = bottom.subplots(1, len(found.terms), squeeze=False)[0]
+    maps = _row(figure, grid, 1, len(found.terms))
     for each, term in zip(maps, found.terms, strict=True):
         shaded = _show_map(each, crop, term, found.place, model)
-        bottom.colorbar(shaded, ax=each, shrink=0.75)
-    bottom.supxlabel("Each map has a scale of its own: what counts is its number times its weight.")
+        figure.colorbar(shaded, ax=each, shrink=0.75)
+    figure.supxlabel(
+        "Each map has a scale of its own: what counts is its number times its weight.", fontsize=10
+    )
     return figure
+
+
+def _row(figure: Any, grid: Any, row: int, count: int) -> list[Any]:
+    """Axes of equal width side by side."""
+    width = GRID_COLUMNS // count
+    return [
+        figure.add_subplot(grid[row, width * place : width * (place + 1)]) for place in range(count)
+    ]
 
 
 def _input(model: WinClip, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from scorer.pixels import Picture
 from tests.scorer.pictures import part, picture
 
 # Largest difference of a score from float32's that the documentation states.
-MAX_ERROR = {"bfloat16": 0.01, "float16": 0.001}
+MAX_ERROR = {"bfloat16": 0.005, "float16": 0.0005}
 
 
 @pytest.mark.gpu
@@ -79,8 +79,8 @@ def test_half_precision_ranks_the_pictures_of_the_demo_as_float32_does(
     """Good and damaged parts; the error that the documentation states."""
     demo = Path(flawline.__file__).parent / "assets" / "demo"
     references = [read_image(path) for path in list_images(demo / "references")]
-    pictures = [read_image(path) for path in list_images(demo / "normal")]
-    for seed, image in enumerate(list(pictures[:12])):
+    pictures = [read_image(path) for path in list_images(demo / "normal")[:10]]
+    for seed, image in enumerate(list(pictures[:6])):
         damaged = image.copy()
         top, left = 60 + 5 * seed, 80
         damaged[top : top + 24, left : left + 24] = 255 - damaged[top : top + 24, left : left + 24]
