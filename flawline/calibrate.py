@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -15,11 +17,13 @@ from contract.config_file import load_config
 from contract.errors import ConfigError
 from contract.messages import SCORED
 from flawline.enroll import line_of, read_crops
+from flawline.extras import require
 
 if TYPE_CHECKING:
     from scorer.shelf import Shelf
 
 S_PER_H = 3600
+NEEDED = (("torch", "scorer"), ("sqlalchemy", "sinks"))
 
 
 def run_calibrate(
@@ -38,19 +42,24 @@ def run_calibrate(
         ConfigError: too few good frames: how many are needed, and what can be promised meanwhile.
         ImageError, ModelError, StorageError: naming what would be right.
     """
-    from scorer.calibration import calibrate
+    for module, extra in NEEDED if normal is None else NEEDED[:1]:
+        require(module, extra=extra)
+    from scorer.calibration import active_version, calibrate
     from scorer.shelf import Shelf
 
     config = load_config(config_path)
     chosen, shelf = line_of(config, line), Shelf(config.memory_directory)
+    version = active_version(shelf, chosen)
     if normal is not None:
-        scores = _of_pictures(config, chosen, shelf, normal, whole_picture=whole_picture)
+        images = read_crops(normal, chosen, whole_picture=whole_picture)
+        scores = _of_pictures(config, chosen, shelf, version, images)
     else:
-        scores = _of_store(config, chosen, shelf, hours or 0.0)
+        scores = _of_store(config, chosen, shelf, version, hours or 0.0)
     manifest = calibrate(
         shelf,
         chosen,
         SystemClock(),
+        version,
         scores,
         false_reject_rate=false_reject_rate,
         review_rate=review_rate,
@@ -70,51 +79,48 @@ def run_calibrate(
     typer.echo(
         f"reference memory {manifest.version} is active; `flawline memory rollback` undoes it"
     )
-    if chosen.fail_threshold is not None:
-        typer.echo(
-            f"but the configuration says fail_threshold {chosen.fail_threshold:g} for this line, "
-            "and that counts more: take it out to use the calibration",
-            err=True,
-        )
+    for name in ("fail_threshold", "review_threshold"):
+        fixed = getattr(chosen, name)
+        if fixed is not None:
+            typer.echo(
+                f"but the configuration says {name} {fixed:g} for this line, and that counts "
+                "more: take it out to use the calibration",
+                err=True,
+            )
 
 
 def _of_pictures(
-    config: Config, line: Line, shelf: Shelf, normal: Path, *, whole_picture: bool
+    config: Config, line: Line, shelf: Shelf, version: str, images: list[npt.NDArray[np.uint8]]
 ) -> list[float]:
     from scorer.calibration import score_normal
     from scorer.winclip import load_model
 
-    images = read_crops(normal, line, whole_picture=whole_picture)
     console = Console(stderr=True)
-    model = load_model(config.scorer.model)
-    return [
-        score
-        for image in track(images, "scoring", console=console, disable=not console.is_terminal)
-        for score in score_normal(model, line, shelf, [image])
-    ]
+    shown = track(images, "scoring", console=console, disable=not console.is_terminal)
+    return score_normal(load_model(config.scorer.model), line, shelf, version, shown)
 
 
-def _of_store(config: Config, line: Line, shelf: Shelf, hours: float) -> list[float]:
-    """Scores of the last `hours` against the features that judge now."""
-    from scorer.calibration import active_version
+def _of_store(config: Config, line: Line, shelf: Shelf, version: str, hours: float) -> list[float]:
+    """Scores of the last `hours` that `version` would give again, equal ones once.
+
+    A picture that stands still gives the same score again and again, and proves nothing.
+    """
+    from scorer.calibration import comparable
+    from scorer.winclip import language_weight_of
     from sinks.store import Store
 
-    features = shelf.manifest(line.name, active_version(shelf, line)).memory_sha256
-    versions = {
-        version
-        for version in shelf.versions(line.name)
-        if shelf.manifest(line.name, version).memory_sha256 == features
-    }
+    weight = language_weight_of(config.scorer.model)
+    versions = comparable(shelf, line, version, language_weight=weight)
     since_ns = SystemClock().wall_ns() - int(hours * S_PER_H * NS_PER_S)
     with Store.open_existing(config.store_url) as store:
-        scores = [
+        scores = {
             event.anomaly_score
             for event in store.events(line=line.name, outcomes=tuple(SCORED), since_ns=since_ns)
             if event.memory_version in versions and event.anomaly_score is not None
-        ]
+        }
     if not scores:
         raise ConfigError(
             f"line {line.name} scored no frame in the last {hours:g} h with its active memory",
             "a longer time, or pictures with --normal",
         )
-    return scores
+    return sorted(scores)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from contract.config import Model
 from contract.errors import ConfigError, StorageError
+from flawline.extras import require
 from flawline.published import published
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def run_evaluate(options: EvaluateOptions) -> None:
     categories = read_dataset(options.root, options.categories)
     for target in (options.as_json, options.report):
         _require_folder(target)
+    if options.report is not None:
+        for module in ("jinja2", "matplotlib"):
+            require(module, extra="report")
     console = Console(stderr=True)
     model = load_model(options.model)
     rows: list[Row] = []

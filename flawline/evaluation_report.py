@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PICTURES_OF_A_KIND: Final = 2
 PICTURE_PX: Final = 300
-MASK_LEVEL: Final = 127
 
 
 class Shown(NamedTuple):
@@ -85,7 +84,7 @@ def _plot(rows: Sequence[Row], categories: Sequence[str], shots: Sequence[int]) 
             axes.errorbar(
                 where,
                 middle,
-                yerr=np.abs(ends.T - middle),
+                yerr=np.maximum(0.0, [middle - ends[:, 0], ends[:, 1] - middle]),
                 marker="o",
                 ms=4,
                 lw=1.2,
@@ -143,10 +142,12 @@ def _picture(judged: Judged, scale: float | None) -> str:
 
 def _outlined(judged: Judged) -> Any:
     """The picture with a red line around the true defect, if a mask tells where it is."""
+    from scorer.dataset import read_mask
+
     picture = np.array(read_image(judged.sample.image))
     if judged.sample.mask is None:
         return picture
-    mask = read_image(judged.sample.mask).max(axis=2) > MASK_LEVEL
+    mask = read_mask(judged.sample)
     if mask.shape != picture.shape[:2]:
         return picture
     wide = max(1, min(mask.shape) // 120)

@@ -13,6 +13,7 @@ import typer
 from contract.config import Model
 from contract.errors import ConfigError, StorageError
 from contract.image import list_images, read_image
+from flawline.extras import require
 
 if TYPE_CHECKING:
     from scorer.explanation import Box, Explanation, Term
@@ -49,6 +50,7 @@ def run_explain(options: ExplainOptions) -> None:
     """
     if options.out.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"--out {options.out}", "a file that ends in .png, .svg or .pdf")
+    require("matplotlib", extra="report")
     from scorer.explanation import explain
     from scorer.winclip import load_model
 

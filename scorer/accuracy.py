@@ -130,8 +130,9 @@ def intervals(
 ) -> Interval:
     """Percentile bootstrap over images, of figures that are means over runs.
 
-    Pixel figures are taken from histograms of the maps with `NUM_BINS` bins, in which equal
-    counts of pixels lie; draws in which a figure is not defined are left out.
+    Pixel figures are taken from histograms of the maps with `NUM_BINS` bins, half of them with
+    equal counts of defective pixels, half of good ones; draws in which a figure is not defined
+    are left out.
 
     Args:
         scores, maps: of each run, as for `figures`.
@@ -168,7 +169,9 @@ def _image_draws(draws: Floats, scores: Scores, labels: Truth) -> tuple[Floats, 
 
 
 def _pixel_draws(draws: Floats, maps: Scores, masks: Truth) -> tuple[Floats, Floats, Floats]:
-    edges = np.unique(np.quantile(maps, np.linspace(0, 1, NUM_BINS + 1)[1:-1]))
+    shares_of_bins = np.linspace(0, 1, NUM_BINS // 2)
+    known = [part for part in (maps[masks], maps[~masks]) if part.size]
+    edges = np.unique([np.quantile(part, shares_of_bins) for part in known])
     places = len(edges) - np.searchsorted(edges, maps.reshape(len(maps), -1), side="right")
     shares = region_shares(masks).reshape(len(masks), -1)
     flat = masks.reshape(len(masks), -1)

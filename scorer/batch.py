@@ -14,7 +14,7 @@ import numpy.typing as npt
 from contract.config import Cache as CacheSettings
 from contract.errors import FlawlineError
 from scorer.cache import WindowCache
-from scorer.lines import LineState
+from scorer.lines import Judge, LineState
 from scorer.scheduler import Job
 from scorer.tower import Features
 from scorer.winclip import Crop, Seen, WinClip
@@ -65,7 +65,7 @@ class BatchScorer:
         self._cache = _window_cache(model, lines, cache)
         self._audit_every = cache.audit_every if cache.mode == "tolerant" else None
         self._reused: Counter[str] = Counter()
-        self._broken_shadows: set[str] = set()
+        self._broken_shadows: dict[str, Judge] = {}
         self._errors_in_a_row = 0
 
     def score(self, jobs: Sequence[Job]) -> list[Scored | None]:
@@ -120,16 +120,17 @@ class BatchScorer:
         self, state: LineState, features: Features, num: int
     ) -> Sequence[float | None]:
         """What the shadow says; one that fails is not asked again, and nobody else suffers."""
-        if state.shadow is None or state.shadow.version in self._broken_shadows:
+        name, shadow = state.line.name, state.shadow
+        if shadow is None or self._broken_shadows.get(name) is shadow:
             return [None] * num
         try:
             result = self._model.score_features(
-                features, text=state.text, memory=state.shadow.memory, view=state.view
+                features, text=state.text, memory=shadow.memory, view=state.view
             )
             scores: list[float] = result.anomaly_score.cpu().tolist()
         except SCORING_ERRORS:
-            self._broken_shadows.add(state.shadow.version)
-            log.exception("line %s: shadow %s failed", state.line.name, state.shadow.version)
+            self._broken_shadows[name] = shadow
+            log.exception("line %s: shadow %s failed", name, shadow.version)
             return [None] * num
         return scores
 

@@ -92,7 +92,8 @@ def promise(scores: Sequence[float], rate: float) -> Promise:
     num = len(scores)
     place = _place(num, rate)
     if place > num:
-        meanwhile = f"{num} can promise {1 / (num + 1):.2g}" if num else "0 can promise nothing"
+        rate_now = math.ceil(1e4 / (num + 1)) / 1e4
+        meanwhile = f"{num} can promise {rate_now:g}" if num else "0 can promise nothing"
         raise ConfigError(
             f"{num} good frame(s) are too few to promise a false-reject rate of {rate:g}",
             f"at least {frames_needed(rate)}; {meanwhile}",

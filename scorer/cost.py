@@ -41,12 +41,12 @@ class Cost:
         """What a step of `num_tokens` will take, in ns."""
         return int(self.scale * (self.batch_ns + self.token_ns * num_tokens))
 
-    def learn(self, num_tokens: int, took_ns: float) -> Cost:
-        """Corrected by a step that took `took_ns`."""
+    def learn(self, num_tokens: int, took_ns: float, *, rate: float = LEARNING_RATE) -> Cost:
+        """Corrected by a step that took `took_ns`; `rate` 1: this step alone is believed."""
         expected_ns = self.batch_ns + self.token_ns * num_tokens
         if expected_ns <= 0:
             return replace(self, token_ns=took_ns / max(1, num_tokens))
-        scale = self.scale + LEARNING_RATE * (took_ns / expected_ns - self.scale)
+        scale = self.scale + rate * (took_ns / expected_ns - self.scale)
         return replace(self, scale=scale)
 
     def doubt(self) -> Cost:

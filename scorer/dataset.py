@@ -13,21 +13,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from contract.errors import ConfigError, StorageError
-from contract.image import list_images
+from contract.image import list_images, read_image
 
 GOOD: Final = "good"
+GREY_MASK_LEVEL: Final = 127
+VISA_MASK_LEVEL: Final = 0
 VISA_SPLIT: Final = Path("split_csv") / "1cls.csv"
 VISA_COLUMNS: Final = frozenset({"object", "split", "label", "image", "mask"})
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A test picture: what is wrong with it (`good`: nothing), and where, if that is known."""
+    """A test picture: what is wrong with it (`good`: nothing), and where, if that is known.
+
+    In the mask what is brighter than `mask_level`, of 255, is defective.
+    """
 
     image: Path
     defect: str
     mask: Path | None = None
+    mask_level: int = GREY_MASK_LEVEL
 
     @property
     def is_bad(self) -> bool:
@@ -49,6 +58,24 @@ class Category:
     @property
     def has_masks(self) -> bool:
         return all(sample.mask is not None for sample in self.test if sample.is_bad)
+
+
+def read_mask(sample: Sample) -> npt.NDArray[np.bool_]:
+    """Where the picture is defective, (H, W).
+
+    Raises:
+        ConfigError: nowhere, or it has no mask.
+        ImageError: the mask cannot be read.
+    """
+    if sample.mask is None:
+        raise ConfigError(f"{sample.image} has no mask")
+    mask: npt.NDArray[np.bool_] = read_image(sample.mask).max(axis=2) > sample.mask_level
+    if not mask.any():
+        raise ConfigError(
+            f"{sample.mask} shows no defect",
+            f"pixels above {sample.mask_level}, or the picture belongs to test/good",
+        )
+    return mask
 
 
 def read_dataset(root: Path, names: Iterable[str] = ()) -> list[Category]:
@@ -132,7 +159,10 @@ def _of(row: dict[str, str], name: str, split: str) -> bool:
 def _visa_sample(root: Path, row: dict[str, str]) -> Sample:
     good = row["label"] == "normal"
     mask = root / row["mask"] if row["mask"] else None
-    return Sample(root / row["image"], GOOD if good else "anomaly", None if good else mask)
+    if good:
+        return Sample(root / row["image"], GOOD)
+    # VisA's own masks hold the number of the kind of defect, not white.
+    return Sample(root / row["image"], "anomaly", mask, VISA_MASK_LEVEL)
 
 
 def _checked(category: Category, complete: bool) -> Category:

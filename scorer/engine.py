@@ -11,7 +11,7 @@ from contract.clock import NS_PER_S, Clock
 from contract.codec import Frame, Verdict
 from contract.messages import SCORED, Outcome, VerdictMessage
 from scorer.batch import BatchScorer, Scored
-from scorer.cost import Cost
+from scorer.cost import LEARNING_RATE, Cost
 from scorer.lines import LineState
 from scorer.memory import Fingerprint
 from scorer.picture import encode_jpeg, wants_picture
@@ -67,6 +67,8 @@ class Engine:
         self._delivery_ids = count()
         self._camera_tokens: dict[tuple[str, str], int] = {}
         self._scored_s = clock.monotonic_s()
+        self._doubted = False
+        self._camera_scored_s: dict[tuple[str, str], float] = {}
         self.outcomes: Counter[Outcome] = Counter()
         self._tallies: dict[str, ShadowTally] = {}
         self.wait_ns = 0
@@ -107,9 +109,11 @@ class Engine:
         scored = self._scorer.score(ready)
         now_s = self._clock.monotonic_s()
         step_ns = round((now_s - start_s) * NS_PER_S)
+        self._doubt(late, now_s)
         if ready:
             self._learn(ready, scored, step_ns)
             self._scored_s = now_s
+            self._camera_scored_s |= {_camera(job): now_s for job in ready}
         elif late and now_s - self._scored_s > DOUBT_AFTER_S:
             self._cost = self._cost.doubt()
         return [
@@ -119,21 +123,33 @@ class Engine:
 
     def _expected_tokens(self, job: Job) -> int:
         """As many as the camera's last frame took: what is unchanged costs little."""
-        frame = job.frame.header
-        known = self._camera_tokens.get((frame.line, frame.camera), job.num_tokens)
+        known = self._camera_tokens.get(_camera(job), job.num_tokens)
         return min(known, job.num_tokens)
+
+    def _doubt(self, late: list[Job], now_s: float) -> None:
+        """Expect less of cameras whose frames were given up unseen for long.
+
+        Else one frame that changed could shut a still camera out for ever.
+        """
+        for job in late:
+            camera = _camera(job)
+            if now_s - self._camera_scored_s.setdefault(camera, now_s) > DOUBT_AFTER_S:
+                self._camera_tokens[camera] = self._expected_tokens(job) // 2
+                self._doubted = True
 
     def _learn(self, jobs: list[Job], scored: list[Scored | None], step_ns: int) -> None:
         """What frames of these cameras cost, and how fast the machine is."""
         tokens = 0
         for job, found in zip(jobs, scored, strict=True):
             saved = 0 if found is None else found.saved_tokens
-            frame = job.frame.header
-            self._camera_tokens[frame.line, frame.camera] = job.num_tokens - saved
+            self._camera_tokens[_camera(job)] = job.num_tokens - saved
             tokens += job.num_tokens - saved
         # A step that the cache did most of says little of the machine.
         if 2 * tokens >= sum(job.num_tokens for job in jobs):
-            self._cost = self._cost.learn(tokens, step_ns)
+            # What was believed while frames were given up is worth less than one that was scored.
+            rate = 1.0 if self._doubted else LEARNING_RATE
+            self._cost = self._cost.learn(tokens, step_ns, rate=rate)
+            self._doubted = False
 
     def abandon(self, reason: str) -> list[Verdict]:
         """UNSCORED(reason) for every frame that waits."""
@@ -226,6 +242,10 @@ class Engine:
             shadow_outcome=None if shadow is None else shadow.decision.outcome,
         )
         return Verdict(message, anomaly_map, jpeg)
+
+
+def _camera(job: Job) -> tuple[str, str]:
+    return job.frame.header.line, job.frame.header.camera
 
 
 def _p_value(state: LineState | None, score: float | None) -> float | None:

@@ -12,22 +12,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contract.errors import ConfigError
+from contract.errors import ConfigError, ModelError
 from contract.image import read_image
 from scorer.accuracy import NOT_DEFINED, Figures, Interval, Scores, Truth, figures, intervals
-from scorer.dataset import Category, Sample
+from scorer.dataset import Category, Sample, read_mask
 from scorer.memory import ReferenceMemory
 from scorer.tower import Features
 from scorer.winclip import WinClip
-
-MASK_LEVEL: Final = 127
 
 
 @dataclass(frozen=True)
@@ -77,6 +74,7 @@ def evaluate(
     Raises:
         ConfigError: more references wanted than there are.
         ImageError: a picture that cannot be read.
+        ModelError: a score that is no number.
     """
     if max(shots) > len(category.train):
         raise ConfigError(
@@ -169,6 +167,9 @@ def _score(
     text, memory = model.text_prototypes(category.name), gallery.memory(choice)
     results = [model.score_features(each, text=text, memory=memory) for each in test]
     scores = torch.cat([result.anomaly_score for result in results])
+    if not scores.isfinite().all():
+        worst = category.test[int((~scores.isfinite()).nonzero()[0])]
+        raise ModelError(f"{worst.image} gets a score that is no number", "verify the weights")
     return scores.cpu().numpy(), torch.cat([result.anomaly_map for result in results]).cpu()
 
 
@@ -181,7 +182,7 @@ def _enlarged(maps: Tensor, size_px: tuple[int, int]) -> Scores:
 def _mask(sample: Sample, size_px: tuple[int, int]) -> Truth:
     if sample.mask is None:
         return np.zeros(size_px, dtype=bool)
-    mask = torch.from_numpy(read_image(sample.mask).max(axis=2) > MASK_LEVEL)
+    mask = torch.from_numpy(read_mask(sample))
     shrunk = F.interpolate(mask[None, None].float(), size=size_px, mode="nearest-exact")
     found: Truth = shrunk[0, 0].numpy() > 0
     return found

@@ -20,6 +20,7 @@ from scorer.view import View
 from scorer.winclip import WinClip
 
 RETRY_RELOADS = 20
+MAX_RETRY_RELOADS = 600
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Lines(Mapping[str, LineState]):
         self._states: dict[str, LineState] = {}
         self._loaded: dict[tuple[str, Role], str | None] = {}
         self._retry_in: dict[tuple[str, Role], int] = {}
+        self._pause: dict[tuple[str, Role], int] = {}
         for line in lines:
             alone = line.zero_shot_threshold
             self._states[line.name] = LineState(
@@ -161,6 +163,11 @@ class Lines(Mapping[str, LineState]):
         num_tokens = self._model.comparison_tokens(memory)
         return Judge(adopted, version, thresholds, num_tokens, manifest.calibration)
 
+    def use(self, name: str, role: Role, judge: Judge) -> None:
+        """Take a fetched memory whose pointer was just written, without reading it again."""
+        self._loaded[name, role] = judge.version
+        self._states[name] = _with(self._states[name], role, judge)
+
     def _follow(self, name: str, role: Role, pointer: Callable[[str], str | None]) -> None:
         state = self._states[name]
         try:
@@ -172,12 +179,15 @@ class Lines(Mapping[str, LineState]):
         except FlawlineError as error:
             log.error("line %s: %s memory: %s", name, role, error)
             if isinstance(error, StorageError):
-                self._retry_in[name, role] = RETRY_RELOADS
+                pause = self._pause.get((name, role), RETRY_RELOADS)
+                self._retry_in[name, role] = pause
+                self._pause[name, role] = min(2 * pause, MAX_RETRY_RELOADS)
             if role == "active" and state.active is None:
                 damaged = not isinstance(error, MemoryMismatch)
                 problem = "memory_damaged" if damaged else "memory_mismatch"
                 self._states[name] = replace(state, problem=problem)
             return
+        self._pause.pop((name, role), None)
         self._states[name] = _with(state, role, judge)
         log.info("line %s: reference memory %s is %s", name, version or "none", role)
 

@@ -27,6 +27,7 @@ class Preprocessor:
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         self._mean = torch.tensor(mean).view(3, 1, 1) * 255.0
         self._std = torch.tensor(std).view(3, 1, 1) * 255.0
+        self._there: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, images: Picture | Sequence[Picture], like: Tensor, size_px: int) -> Tensor:
         """(N, 3, size_px, size_px) in the dtype and on the device of `like`.
@@ -45,8 +46,14 @@ class Preprocessor:
         if like.is_cuda:
             pixels = pixels.pin_memory()
         pixels = pixels.to(like.device, non_blocking=True)
-        mean, std = self._mean.to(like.device), self._std.to(like.device)
+        mean, std = self._on(like.device)
         return ((pixels - mean) / std).to(like.dtype)
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation on `device`: copied once, since a copy would wait."""
+        if device not in self._there:
+            self._there[device] = (self._mean.to(device), self._std.to(device))
+        return self._there[device]
 
     def levels(self, grey_levels: float) -> Tensor:
         """(3,) `grey_levels` of 255 in the units of normalised pixels, per channel."""

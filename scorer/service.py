@@ -23,6 +23,7 @@ from scorer.engine import Engine
 from scorer.enrolment import user
 from scorer.lines import Lines
 from scorer.outbox import Outbox
+from scorer.pointers import Role
 from scorer.scheduler import Scheduler
 from scorer.shelf import Shelf
 
@@ -222,13 +223,15 @@ class Service:
                 raise FlawlineError(f"line {line} has no shadow memory", "give it one first")
         elif command == "rollback":
             version = self._shelf.previous(line)
-        self._lines.fetch(line, version or "")
-        if command == "shadow":
+        judge = self._lines.fetch(line, version or "")
+        role: Role = "shadow" if command == "shadow" else "active"
+        if role == "shadow":
             self._shelf.shadow(line, version)
         else:
             self._shelf.activate(line, version or "", now_ns=self._shell.clock.wall_ns(), by=user())
+        self._lines.use(line, role, judge)
         self._lines.reload()
-        return f"line {line}: {version} is {'the shadow' if command == 'shadow' else 'active'}"
+        return f"line {line}: {version} is {'the shadow' if role == 'shadow' else 'active'}"
 
     def _memories(self) -> dict[str, str]:
         return {name: state.memory_version or "" for name, state in self._lines.items()}

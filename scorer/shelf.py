@@ -67,6 +67,11 @@ class Manifest(BaseModel):
         return Fingerprint(self.model, self.weights_sha256, self.preset)
 
     @property
+    def what_scores_depend_on(self) -> dict[str, object]:
+        """All that moves a score: everything but names, times and thresholds."""
+        return self.model_dump(exclude=_NO_PART_IN_SCORES)
+
+    @property
     def _tiling(self) -> tuple[int, str]:
         return self.tile_overlap_px, self.tile_memory
 
@@ -336,3 +341,12 @@ def _shown(region: Region | None) -> str:
 
 _TENSORS = "memory.safetensors"
 _MANIFEST = "manifest.json"
+_NO_PART_IN_SCORES = {
+    "version",
+    "created_ns",
+    "created_by",
+    "fail_threshold",
+    "review_threshold",
+    "threshold_method",
+    "calibration",
+}

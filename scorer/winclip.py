@@ -475,18 +475,23 @@ def _require_device(device: str) -> None:
         ) from None
 
 
+def language_weight_of(settings: ModelSettings) -> float:
+    """The share of words that a configuration asks for.
+
+    Left open, it is the paper's, but 0 for `flawline-mini`: its words separate good from bad far
+    worse than its references do, and would only blur their score.
+    """
+    if settings.language_weight is not None:
+        return settings.language_weight
+    return 0.0 if settings.name == MINI else PAPER_LANGUAGE_WEIGHT
+
+
 def load_model(settings: ModelSettings) -> WinClip:
     """The model that a configuration asks for.
-
-    Left open, the language weight is the paper's, but 0 for `flawline-mini`: its words separate
-    good from bad far worse than its references do, and would only blur their score.
 
     Raises:
         ModelError: as `WinClip.load`.
     """
-    weight = settings.language_weight
-    if weight is None:
-        weight = 0.0 if settings.name == MINI else PAPER_LANGUAGE_WEIGHT
     return WinClip.load(
         settings.name,
         weights=settings.weights,
@@ -494,6 +499,6 @@ def load_model(settings: ModelSettings) -> WinClip:
         preset=settings.preset,
         device=settings.device,
         dtype=settings.dtype,
-        language_weight=weight,
+        language_weight=language_weight_of(settings),
         compiler="inductor" if settings.compile else None,
     )

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from contract.clock import SystemClock
 from contract.config import Config
 from contract.config_file import load_config
-from contract.errors import ConfigError
+from contract.errors import ConfigError, MemoryMismatch
 from contract.image import list_images, read_image
 from contract.messages import Outcome
 from flawline.app import app
 from scorer import WinClip
+from scorer.calibration import calibrate
 from scorer.lines import Lines
 from scorer.shelf import Shelf
 from scorer.verdicts import Thresholds
@@ -33,6 +34,7 @@ lines:
   - name: belt
     cameras: [{{name: left, source: clip.mp4}}]
 """
+WEIGHT = "scorer: {model: {language_weight: 0.5}}\n"
 
 
 @pytest.fixture
@@ -56,6 +58,12 @@ def call(home: Path, command: str, *arguments: str) -> str:
 
 def config_of(home: Path) -> Config:
     return load_config(home / "station.yaml")
+
+
+def active(home: Path) -> str:
+    version = Shelf(config_of(home).memory_directory).active("belt")
+    assert version is not None
+    return version
 
 
 def scores_of(home: Path, folder: str) -> list[float]:
@@ -163,6 +171,53 @@ def test_thresholds_come_from_what_the_line_has_scored(home: Path) -> None:
     assert shelf.manifest("belt", version).fail_threshold == pytest.approx(0.18)
     again = call(home, "calibrate", "--from-store", "24", "--false-reject-rate", "0.1")
     assert "from 19 good frames" in again, "the features are the same, so are the scores"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("- name: belt", "- name: belt\n    object_name: nut"), ("lines:", WEIGHT + "lines:")],
+)
+def test_scores_of_another_kind_calibrate_nothing(home: Path, change: tuple[str, str]) -> None:
+    """Other words, or another share of them: the same references, but other scores."""
+    fill_store(home, [0.01 * number for number in range(19)], version=active(home))
+    path = home / "station.yaml"
+    path.write_text(path.read_text().replace(*change))
+    if change[0] == "lines:":
+        with pytest.raises(MemoryMismatch, match="language_weight 0, now it is 0"):
+            call(home, "calibrate", "--from-store", "24", "--false-reject-rate", "0.05")
+    call(home, "enroll", "--images", str(home / "references"))
+    with pytest.raises(ConfigError, match="scored no frame in the last 24 h"):
+        call(home, "calibrate", "--from-store", "24", "--false-reject-rate", "0.05")
+
+
+def test_what_is_seen_again_and_again_counts_once(home: Path) -> None:
+    """A stopped belt, and one picture copied often, prove no more than one frame."""
+    fill_store(home, [0.3] * 40, version=active(home))
+    with pytest.raises(ConfigError, match=r"1 good frame.* too few.*at least 19"):
+        call(home, "calibrate", "--from-store", "24", "--false-reject-rate", "0.05")
+    for number in range(20):
+        save(np.ascontiguousarray(part(5)), home / "copies" / f"{number}.png")
+    with pytest.raises(ConfigError, match=r"1 good frame.* too few"):
+        call(home, "calibrate", "--normal", str(home / "copies"), "--false-reject-rate", "0.05")
+
+
+def test_another_memory_in_the_meantime_keeps_its_own_thresholds(home: Path) -> None:
+    config = config_of(home)
+    shelf, line = Shelf(config.memory_directory), config.line("belt")
+    before = active(home)
+    call(home, "enroll", "--images", str(home / "normal"))
+    with pytest.raises(ConfigError, match="another reference memory meanwhile"):
+        calibrate(shelf, line, SystemClock(), before, [0.1] * 19, false_reject_rate=0.05)
+    assert active(home) not in (before, None)
+
+
+def test_a_damaged_version_beside_the_active_one_does_not_matter(home: Path) -> None:
+    fill_store(home, [0.01 * number for number in range(19)], version=active(home))
+    broken = config_of(home).memory_directory / "belt" / "20200101T000000Z-00000000"
+    broken.mkdir()
+    (broken / "manifest.json").write_text("{")
+    said = call(home, "calibrate", "--from-store", "24", "--false-reject-rate", "0.05")
+    assert "from 19 good frames" in said
 
 
 def test_a_line_that_has_scored_nothing(home: Path) -> None:

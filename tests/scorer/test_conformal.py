@@ -66,8 +66,12 @@ def test_how_many_frames_are_needed(rate: float) -> None:
     needed = frames_needed(rate)
     promise([0.1] * needed, rate)
     said = rf"{needed - 1} good frame.* too few.*{rate:g}.*at least {needed}; {needed - 1} can"
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=said) as told:
         promise([0.1] * (needed - 1), rate)
+    if needed > 1:
+        meanwhile = float(str(told.value).rsplit(" ", 1)[1])
+        assert rate < meanwhile <= 1 / needed + 1e-4
+        promise([0.1] * (needed - 1), meanwhile)
 
 
 def test_what_can_be_promised_meanwhile_can_be() -> None:

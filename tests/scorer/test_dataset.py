@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from contract.errors import ConfigError, ImageError
-from scorer.dataset import read_dataset
+from scorer.dataset import VISA_MASK_LEVEL, Sample, read_dataset, read_mask
+from tests.scorer.plates import save
 
 
 def touch(path: Path) -> Path:
@@ -83,6 +85,19 @@ def test_visa_by_its_split_file(tmp_path: Path) -> None:
     assert [sample.is_bad for sample in candle.test] == [False, True]
     assert candle.test[1].mask == tmp_path / rows[2][4]
     assert candle.has_masks
+    assert candle.test[1].mask_level == VISA_MASK_LEVEL
+
+
+def test_masks_as_each_data_set_has_them(tmp_path: Path) -> None:
+    """VisA's hold the number of a kind of defect, MVTec-AD's are white; an empty one is refused."""
+    numbers = np.zeros((8, 8), np.uint8)
+    numbers[2:4, 2:5] = 1
+    save(numbers, tmp_path / "mask.png")
+    visa = Sample(tmp_path / "bad.JPG", "anomaly", tmp_path / "mask.png", VISA_MASK_LEVEL)
+    assert read_mask(visa).sum() == 6
+    white = Sample(tmp_path / "bad.png", "bent", tmp_path / "mask.png")
+    with pytest.raises(ConfigError, match=r"mask\.png shows no defect.*above 127"):
+        read_mask(white)
 
 
 def test_a_split_file_of_another_kind(tmp_path: Path) -> None:

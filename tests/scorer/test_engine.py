@@ -418,6 +418,22 @@ def test_after_a_long_still_only_the_first_frames_of_motion_are_misjudged() -> N
     assert all(outcomes == {Outcome.PASS: 4, Outcome.LATE: 4} for outcomes in moving[1:]), moving
 
 
+def test_one_change_does_not_shut_a_still_camera_out() -> None:
+    """Its full cost is more than there is time for, another line is busy all along."""
+    station = Station()
+    station.model.saved_tokens = 9
+    outcomes: list[Outcome] = []
+    for number in range(400):
+        station.model.saved_tokens = 0 if number == 3 else 9
+        deadline_ns = station.clock.wall_ns() + NS_PER_S * 6 // 100
+        frames = (grey(50, number, deadline_ns=deadline_ns), grey(50, number, line="cans"))
+        by_line = {each.header.line: each.header for each in station.judge(*frames)}
+        outcomes.append(by_line["bottles"].outcome)
+        station.clock.advance(0.1)
+    assert outcomes[3] is Outcome.LATE
+    assert set(outcomes[-100:]) == {Outcome.PASS}
+
+
 def test_another_shadow_is_counted_anew() -> None:
     bench = Bench()
     for version in ("v2", "v3"):
