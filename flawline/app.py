@@ -115,6 +115,15 @@ def enroll(
             help="With --images: pictures show all that the camera sees; cut the region out.",
         ),
     ] = False,
+    choose: Annotated[
+        int | None,
+        typer.Option(
+            help="With --images: take only so many, those that cover the others best; pictures "
+            "that are unlike all others are named and left out.",
+            min=1,
+            max=64,
+        ),
+    ] = None,
     coreset: Annotated[
         float,
         typer.Option(
@@ -134,8 +143,8 @@ def enroll(
 
     if (images is None) == (camera is None):
         raise typer.BadParameter("give exactly one of --images DIR and --from CAMERA")
-    if camera is not None and (normal is not None or whole_picture):
-        raise typer.BadParameter("--normal and --whole-picture go with --images")
+    if camera is not None and (normal is not None or whole_picture or choose is not None):
+        raise typer.BadParameter("--normal, --choose and --whole-picture go with --images")
     if images is not None:
         enroll_from_images(
             config,
@@ -144,6 +153,7 @@ def enroll(
             normal=normal,
             whole_picture=whole_picture,
             coreset=coreset,
+            choose=choose,
         )
     elif camera is not None:
         enroll_from_camera(config, line=line, camera=camera, count=count, interval_s=interval_s)

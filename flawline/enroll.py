@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,10 @@ from contract.errors import ConfigError, FlawlineError, ImageError
 from contract.image import list_images, read_image
 from contract.messages import RequestMessage
 
+if TYPE_CHECKING:
+    from scorer.pixels import Picture
+    from scorer.winclip import WinClip
+
 POLL_S = 0.3
 ENROLMENT_TIMEOUT_S = 120.0
 
@@ -30,14 +35,19 @@ def enroll_from_images(
     normal: Path | None,
     whole_picture: bool,
     coreset: float = 1.0,
+    choose: int | None = None,
 ) -> None:
     """Teach `line` with all pictures in `directory`; those in `normal` set its threshold.
+
+    With `choose` only so many of them are references, and the others set the threshold unless
+    there is `normal`.
 
     Raises:
         ConfigError, ImageError, ModelError, StorageError: naming what would be right.
     """
     config = load_config(config_path)
     chosen = line_of(config, line)
+    paths = list_images(directory)
     images = read_crops(directory, chosen, whole_picture=whole_picture)
     others = [] if normal is None else read_crops(normal, chosen, whole_picture=whole_picture)
     with Console(stderr=True).status(f"teaching {line} with {len(images)} picture(s)"):
@@ -45,8 +55,12 @@ def enroll_from_images(
         from scorer.shelf import Shelf
         from scorer.winclip import load_model
 
+        model = load_model(config.scorer.model)
+        if choose is not None:
+            images, spare = _choose(model, images, [path.name for path in paths], choose)
+            others = others or spare
         manifest = enroll(
-            load_model(config.scorer.model),
+            model,
             chosen,
             images,
             Shelf(config.memory_directory),
@@ -59,6 +73,25 @@ def enroll_from_images(
         f"picture(s) is active\n"
         f"provisional FAIL threshold {manifest.fail_threshold:.4f} ({manifest.threshold_method})"
     )
+
+
+def _choose(
+    model: WinClip, images: list[Picture], names: list[str], count: int
+) -> tuple[list[Picture], list[Picture]]:
+    """The best references, and what is left to set the threshold if that is enough."""
+    from scorer.choice import choose, distances
+    from scorer.enrolment import MIN_NORMAL
+
+    found = choose(distances(model, images), count)
+    for index in found.outliers:
+        typer.echo(
+            f"warning: {names[index]} is unlike all others: is it a good part? It is left out",
+            err=True,
+        )
+    typer.echo(f"references: {', '.join(names[index] for index in found.chosen)}")
+    used = {*found.chosen, *found.outliers}
+    spare = [image for index, image in enumerate(images) if index not in used]
+    return [images[index] for index in found.chosen], spare if len(spare) >= MIN_NORMAL else []
 
 
 def enroll_from_camera(

@@ -224,3 +224,16 @@ def test_a_line_that_has_scored_nothing(home: Path) -> None:
     fill_store(home, [0.9] * 5, version="another")
     with pytest.raises(ConfigError, match=r"scored no frame in the last 2 h.*--normal"):
         call(home, "calibrate", "--from-store", "2")
+
+
+def test_the_best_of_many_become_references_and_the_rest_sets_the_threshold(home: Path) -> None:
+    save(
+        np.random.default_rng(1).integers(0, 255, (240, 240, 3), np.uint8), home / "normal/odd.png"
+    )
+    said = call(home, "enroll", "--images", str(home / "normal"), "--choose", "3")
+    assert "odd.png is unlike all others" in said
+    assert "from 3 picture(s) is active" in said
+    assert "good pictures that were not enrolled" in said
+    names = said.split("references: ")[1].split(" line belt")[0].split(", ")
+    assert len(names) == 3
+    assert "odd.png" not in names
