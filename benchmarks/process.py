@@ -24,8 +24,8 @@ from contract.config_file import load_config
 from contract.messages import AckMessage
 from contract.sockets import Sockets
 from scorer.enrolment import enroll
+from scorer.loading import load_model
 from scorer.shelf import Shelf
-from scorer.winclip import load_model
 
 START_S = 300.0
 ANSWER_S = 120.0

@@ -93,7 +93,7 @@ def _of_pictures(
     config: Config, line: Line, shelf: Shelf, version: str, images: list[npt.NDArray[np.uint8]]
 ) -> list[float]:
     from scorer.calibration import score_normal
-    from scorer.winclip import load_model
+    from scorer.loading import load_model
 
     console = Console(stderr=True)
     shown = track(images, "scoring", console=console, disable=not console.is_terminal)
@@ -106,7 +106,7 @@ def _of_store(config: Config, line: Line, shelf: Shelf, version: str, hours: flo
     A picture that stands still gives the same score again and again, and proves nothing.
     """
     from scorer.calibration import comparable
-    from scorer.winclip import language_weight_of
+    from scorer.loading import language_weight_of
     from sinks.store import Store
 
     weight = language_weight_of(config.scorer.model)

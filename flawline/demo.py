@@ -151,8 +151,8 @@ def _configure(
 def _teach(config: Config, assets: Path, console: Console) -> None:
     with console.status("loading the model and teaching the line"):
         from scorer.enrolment import enroll
+        from scorer.loading import load_model
         from scorer.shelf import Shelf
-        from scorer.winclip import load_model
 
         references, normal = (
             [read_image(path) for path in list_images(assets / name)]

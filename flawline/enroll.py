@@ -52,8 +52,8 @@ def enroll_from_images(
     others = [] if normal is None else read_crops(normal, chosen, whole_picture=whole_picture)
     with Console(stderr=True).status(f"teaching {line} with {len(images)} picture(s)"):
         from scorer.enrolment import enroll
+        from scorer.loading import load_model
         from scorer.shelf import Shelf
-        from scorer.winclip import load_model
 
         model = load_model(config.scorer.model)
         if choose is not None:

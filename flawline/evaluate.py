@@ -70,7 +70,7 @@ def run_evaluate(options: EvaluateOptions) -> None:
     """
     from scorer.dataset import read_dataset
     from scorer.evaluation import evaluate
-    from scorer.winclip import load_model
+    from scorer.loading import load_model
 
     categories = read_dataset(options.root, options.categories)
     for target in (options.as_json, options.report):

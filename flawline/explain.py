@@ -52,7 +52,7 @@ def run_explain(options: ExplainOptions) -> None:
         raise ConfigError(f"--out {options.out}", "a file that ends in .png, .svg or .pdf")
     require("matplotlib", extra="report")
     from scorer.explanation import explain
-    from scorer.winclip import load_model
+    from scorer.loading import load_model
 
     image = read_image(options.image)
     references = [] if options.reference is None else list_images(options.reference)

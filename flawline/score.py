@@ -58,7 +58,7 @@ def score_images(paths: list[Path], options: ScoreOptions, *, as_json: bool) -> 
         _make_folder(options.heatmaps)
     err = Console(stderr=True)
     with err.status(f"loading {options.model.name}"):
-        from scorer.winclip import load_model
+        from scorer.loading import load_model
 
         model = load_model(options.model)
         judge = _judge_of(model, options)

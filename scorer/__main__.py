@@ -15,11 +15,11 @@ from scorer.batch import BatchScorer
 from scorer.collector import Collector
 from scorer.engine import Engine
 from scorer.lines import Lines
+from scorer.loading import load_model
 from scorer.scheduler import Scheduler
 from scorer.service import Service
 from scorer.shelf import Shelf
 from scorer.warmup import warm_up
-from scorer.winclip import load_model
 
 
 def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:

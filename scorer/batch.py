@@ -14,9 +14,9 @@ import numpy.typing as npt
 from contract.config import Cache as CacheSettings
 from contract.errors import FlawlineError
 from scorer.cache import WindowCache
+from scorer.features import Features
 from scorer.lines import Judge, LineState
 from scorer.scheduler import Job
-from scorer.tower import Features
 from scorer.winclip import Crop, Seen, WinClip
 
 MAX_ERRORS_IN_A_ROW = 10

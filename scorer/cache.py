@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorer.tower import Features, ImageTower, Wanted
+from scorer.features import Features, Wanted
+from scorer.tower import ImageTower
 
 
 class Entry(NamedTuple):

@@ -11,8 +11,9 @@ from contract.config import Line
 from contract.errors import ConfigError, StorageError
 from scorer.conformal import Calibration, promise
 from scorer.enrolment import line_text, line_view, user
+from scorer.manifest import Manifest, mask_sha256, new_version
 from scorer.pixels import Picture
-from scorer.shelf import Manifest, Shelf, mask_sha256, new_version
+from scorer.shelf import Shelf
 from scorer.winclip import WinClip
 
 METHOD = "split-conformal, from {} good frames"

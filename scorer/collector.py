@@ -16,8 +16,9 @@ from contract.errors import ConfigError, FlawlineError
 from contract.messages import RequestMessage
 from scorer.enrolment import enroll
 from scorer.lines import Lines
+from scorer.manifest import Manifest
 from scorer.pixels import Picture
-from scorer.shelf import Manifest, Shelf
+from scorer.shelf import Shelf
 from scorer.winclip import WinClip
 
 PATIENCE_S = 120.0

@@ -16,8 +16,9 @@ from contract.config import Line
 from contract.errors import ConfigError, ImageError, ModelError
 from contract.image import read_image
 from scorer.coreset import thinned
+from scorer.manifest import Manifest, mask_sha256, new_version
 from scorer.pixels import Picture
-from scorer.shelf import Manifest, Shelf, mask_sha256, new_version
+from scorer.shelf import Shelf
 from scorer.threshold import (
     HELD_OUT,
     LEAVE_ONE_OUT,

@@ -22,8 +22,8 @@ from contract.errors import ConfigError, ModelError
 from contract.image import read_image
 from scorer.accuracy import NOT_DEFINED, Figures, Interval, Scores, Truth, figures, intervals
 from scorer.dataset import Category, Sample, read_mask
+from scorer.features import Features
 from scorer.memory import ReferenceMemory
-from scorer.tower import Features
 from scorer.winclip import WinClip
 
 

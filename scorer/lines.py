@@ -12,9 +12,10 @@ from contract.config import Line
 from contract.errors import FlawlineError, MemoryMismatch, StorageError
 from scorer.conformal import Calibration
 from scorer.enrolment import line_text, line_view
+from scorer.manifest import mask_sha256
 from scorer.memory import ReferenceMemory
 from scorer.pointers import Role
-from scorer.shelf import Shelf, mask_sha256
+from scorer.shelf import Shelf
 from scorer.verdicts import Thresholds
 from scorer.view import View
 from scorer.winclip import WinClip

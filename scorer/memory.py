@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contract.errors import MemoryMismatch
-from scorer.tower import Features, Wanted
+from scorer.features import Features, Wanted
 
 
 class Fingerprint(NamedTuple):

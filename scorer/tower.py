@@ -25,77 +25,13 @@ from torch import Tensor, nn
 
 from contract.errors import ModelError
 from scorer.blocks import Block, attend
+from scorer.features import Features, Wanted
 from scorer.linear import Linear
 from scorer.windows import window_patches
 
 MAX_TOKENS = 12_000
 ACTIVATIONS = 10
 SHARES = (8, 4, 2, 1)
-
-
-class Features(NamedTuple):
-    """What the tower sees in N images; every vector has length 1, or is 0 if it was not wanted.
-
-    Attributes:
-        image: (N, D) class token of the whole image, projected.
-        patches: (N, P, width) patch tokens of the whole image after `ln_post`, not projected.
-        windows: per scale (N, W, D) class token of each window, projected.
-    """
-
-    image: Tensor
-    patches: Tensor
-    windows: tuple[Tensor, ...]
-
-    def take(self, images: slice | list[int]) -> Features:
-        """The features of some of the images."""
-        return Features(
-            self.image[images], self.patches[images], tuple(each[images] for each in self.windows)
-        )
-
-    @classmethod
-    def cat(cls, parts: list[Features]) -> Features:
-        """The features of several batches as one."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            torch.cat([part.image for part in parts]),
-            torch.cat([part.patches for part in parts]),
-            tuple(torch.cat(each) for each in zip(*(part.windows for part in parts), strict=True)),
-        )
-
-
-class Wanted(NamedTuple):
-    """What the tower shall look at, bool.
-
-    Attributes:
-        image: (N,) the whole image: its class token and its patches.
-        windows: per scale (N, W).
-    """
-
-    image: Tensor
-    windows: tuple[Tensor, ...]
-
-    @property
-    def groups(self) -> tuple[Tensor, ...]:
-        """The image as a window among the others: (N, 1), then per scale (N, W)."""
-        return (self.image[:, None], *self.windows)
-
-    @property
-    def num_windows(self) -> Tensor:
-        """int64 (N,): windows of each image, the whole image among them."""
-        return torch.cat(self.groups, dim=1).sum(dim=1)
-
-    @classmethod
-    def cat(cls, parts: list[Wanted]) -> Wanted:
-        """What is wanted of several batches as one."""
-        return cls(
-            torch.cat([part.image for part in parts]),
-            tuple(torch.cat(each) for each in zip(*(part.windows for part in parts), strict=True)),
-        )
-
-    def take(self, images: slice) -> Wanted:
-        """What is wanted of some of the images."""
-        return Wanted(self.image[images], tuple(each[images] for each in self.windows))
 
 
 class Layout(NamedTuple):

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contract.errors import ConfigError, ImageError
-from scorer.tower import ImageTower, Wanted
+from scorer.features import Wanted
+from scorer.tower import ImageTower
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from contract.config import Model as ModelSettings
 from contract.errors import FlawlineError, ModelError
 from scorer.cache import WindowCache
+from scorer.features import Features, Wanted
 from scorer.maps import association, harmonic_scales, harmonic_windows, language_score
 from scorer.memory import Bank, Fingerprint, ReferenceMemory, fill_banks
 from scorer.models import MINI, LoadedClip, load_clip
@@ -25,7 +25,7 @@ from scorer.pixels import Picture, Preprocessor
 from scorer.precision import compute_dtype
 from scorer.presets import PRESETS, Preset
 from scorer.text import TextEncoder
-from scorer.tower import Features, ImageTower, Wanted
+from scorer.tower import ImageTower
 from scorer.view import View, make_view
 from scorer.windows import coverage
 
@@ -473,32 +473,3 @@ def _require_device(device: str) -> None:
         raise ModelError(
             f"device {device} is not there ({type(error).__name__})", "set model.device to cpu"
         ) from None
-
-
-def language_weight_of(settings: ModelSettings) -> float:
-    """The share of words that a configuration asks for.
-
-    Left open, it is the paper's, but 0 for `flawline-mini`: its words separate good from bad far
-    worse than its references do, and would only blur their score.
-    """
-    if settings.language_weight is not None:
-        return settings.language_weight
-    return 0.0 if settings.name == MINI else PAPER_LANGUAGE_WEIGHT
-
-
-def load_model(settings: ModelSettings) -> WinClip:
-    """The model that a configuration asks for.
-
-    Raises:
-        ModelError: as `WinClip.load`.
-    """
-    return WinClip.load(
-        settings.name,
-        weights=settings.weights,
-        pretrained=settings.pretrained,
-        preset=settings.preset,
-        device=settings.device,
-        dtype=settings.dtype,
-        language_weight=language_weight_of(settings),
-        compiler="inductor" if settings.compile else None,
-    )

@@ -11,7 +11,8 @@ from contract.config_file import load_config
 from contract.errors import ConfigError, FlawlineError
 from flawline.app import app
 from scorer import ReferenceMemory, WinClip
-from scorer.shelf import Manifest, Shelf
+from scorer.manifest import Manifest
+from scorer.shelf import Shelf
 from tests.scorer.pictures import part
 from tests.scorer.running import RunningScorer, write_config
 from tests.scorer.shelves import LATER, VERSION, WHO, manifest

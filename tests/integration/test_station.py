@@ -15,8 +15,8 @@ from contract.curve import create_keys
 from contract.messages import Outcome
 from flawline.__main__ import run
 from scorer.enrolment import enroll
+from scorer.loading import load_model
 from scorer.shelf import Shelf
-from scorer.winclip import load_model
 from sinks.registers import Status
 from tests.cameras import RtspCamera
 from tests.http_receiver import http_receiver

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from scorer.features import Features, Wanted
 from scorer.memory import Fingerprint, ReferenceMemory
-from scorer.tower import Features, Wanted
 from scorer.view import View
 from scorer.winclip import Crop, Result, Seen
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from scorer import WinClip
 from scorer.cache import WindowCache
+from scorer.features import Features
 from scorer.pixels import Picture
 from scorer.presets import PRESETS
-from scorer.tower import Features
 from tests.scorer.pictures import picture
 from tests.scorer.tiny import tiny_loaded
 

@@ -14,7 +14,8 @@ from PIL import Image
 from contract.errors import ConfigError, FlawlineError, MemoryMismatch, StorageError
 from scorer import ReferenceMemory, WinClip
 from scorer.lines import RETRY_RELOADS, Lines
-from scorer.shelf import Shelf, mask_sha256
+from scorer.manifest import mask_sha256
+from scorer.shelf import Shelf
 from scorer.verdicts import Thresholds
 from tests.scorer.pictures import part
 from tests.scorer.shelves import LATER, VERSION, WHO, line, manifest

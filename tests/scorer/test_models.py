@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from contract.config import Model
 from contract.errors import ModelError
 from scorer import WinClip
+from scorer.loading import load_model
 from scorer.models import MINI, file_sha256, load_clip, read_weights
-from scorer.winclip import load_model
 
 SMALL = "ViT-S-32-alt"
 

@@ -16,10 +16,10 @@ from torch import Tensor
 
 import scorer.winclip
 from scorer import ReferenceMemory, Result, WinClip
+from scorer.features import Features
 from scorer.memory import Bank
 from scorer.models import load_clip
 from scorer.presets import PRESETS, Preset
-from scorer.tower import Features
 from tests.scorer import oracle
 from tests.scorer.pictures import picture
 

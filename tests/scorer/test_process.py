@@ -16,8 +16,8 @@ from contract.config_file import load_config
 from contract.errors import FlawlineError
 from contract.messages import Outcome, ProcessState, ReplyMessage, StreamKey
 from scorer.enrolment import enroll
+from scorer.loading import load_model
 from scorer.shelf import Shelf
-from scorer.winclip import load_model
 from tests.fakes import FakeClock
 from tests.scorer.frames import frame
 from tests.scorer.pictures import part, picture

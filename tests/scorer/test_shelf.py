@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from contract.config import Region
 from contract.errors import MemoryMismatch, StorageError
+from scorer.manifest import Manifest, new_version
 from scorer.memory import Bank, Fingerprint, ReferenceMemory
-from scorer.shelf import Manifest, Shelf, new_version
+from scorer.shelf import Shelf
 from tests.scorer.shelves import LATER, VERSION, WHO, line, manifest
 
 WEIGHT = 0.5

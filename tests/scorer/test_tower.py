@@ -10,8 +10,9 @@ import torch
 
 from contract.errors import ModelError
 from scorer import WinClip
+from scorer.features import Features, Wanted
 from scorer.models import load_clip
-from scorer.tower import Features, ImageTower, Wanted
+from scorer.tower import ImageTower
 from scorer.windows import window_patches
 from tests.scorer import oracle
 from tests.scorer.pictures import picture
