@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,24 +30,31 @@ from tests.sinks.kit import verdict
 
 CONFIG = """
 station: test
-data_directory: {data}
+data_directory: data
 lines:
   - name: belt
-    cameras: [{{name: left, source: clip.mp4}}]
+    cameras: [{name: left, source: clip.mp4}]
 """
 WEIGHT = "scorer: {model: {language_weight: 0.5}}\n"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A taught line, and twelve more good pictures."""
-    (tmp_path / "station.yaml").write_text(CONFIG.format(data=tmp_path / "data"))
+    home = tmp_path_factory.mktemp("taught")
+    (home / "station.yaml").write_text(CONFIG)
     for number in range(14):
         folder = "references" if number < 2 else "normal"
-        save(np.ascontiguousarray(part(number)), tmp_path / folder / f"{number:02}.png")
-    done = call(tmp_path, "enroll", "--images", str(tmp_path / "references"))
+        save(np.ascontiguousarray(part(number)), home / folder / f"{number:02}.png")
+    done = call(home, "enroll", "--images", str(home / "references"))
     assert done.startswith("line belt: reference memory")
-    return tmp_path
+    return home
+
+
+@pytest.fixture
+def home(taught: Path, tmp_path: Path) -> Path:
+    """A copy of the taught line."""
+    return Path(shutil.copytree(taught, tmp_path / "home"))
 
 
 def call(home: Path, command: str, *arguments: str) -> str:

@@ -78,9 +78,9 @@ def test_half_precision_ranks_the_pictures_of_the_demo_as_float32_does(
 ) -> None:
     """Good and damaged parts; the error that the documentation states."""
     demo = Path(flawline.__file__).parent / "assets" / "demo"
-    references = [read_image(path) for path in list_images(demo / "references")]
-    pictures = [read_image(path) for path in list_images(demo / "normal")[:10]]
-    for seed, image in enumerate(list(pictures[:6])):
+    references = [read_image(path) for path in list_images(demo / "references")[:2]]
+    pictures = [read_image(path) for path in list_images(demo / "normal")[:6]]
+    for seed, image in enumerate(list(pictures[:4])):
         damaged = image.copy()
         top, left = 60 + 5 * seed, 80
         damaged[top : top + 24, left : left + 24] = 255 - damaged[top : top + 24, left : left + 24]
