@@ -150,7 +150,12 @@ class BatchScorer:
         if not math.isfinite(audit.anomaly_score):
             return audit
         error = abs(audit.anomaly_score - scored.anomaly_score)
-        return audit._replace(reused_fraction=scored.reused_fraction, cache_score_error=error)
+        # What an audit costs says nothing of the camera's next frame.
+        return audit._replace(
+            reused_fraction=scored.reused_fraction,
+            saved_tokens=scored.saved_tokens,
+            cache_score_error=error,
+        )
 
     def _count_error(self, message: str, *values: object) -> None:
         """Log the exception at hand; too many in a row end the process, which is then restarted."""
