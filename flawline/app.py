@@ -31,6 +31,18 @@ ConfigPath = Annotated[
 ]
 DEFAULT_CONFIG = Path("flawline.yaml")
 
+ModelName = Annotated[str, typer.Option(help="open_clip model name.")]
+WeightsFile = Annotated[Path | None, typer.Option(help="Local weights file.")]
+PretrainedTag = Annotated[str | None, typer.Option(help="open_clip pretrained tag.")]
+PresetName = Annotated[Literal["paper", "anomalib"], typer.Option(help="WinCLIP details.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+LanguageWeight = Annotated[
+    float | None,
+    typer.Option(
+        help="With references: share of the words; the paper's is 0.5, flawline-mini's 0."
+    ),
+]
+
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -220,19 +232,12 @@ def score(
     reference: Annotated[
         Path | None, typer.Option(help="Folder with pictures of good parts (WinCLIP+).")
     ] = None,
-    model: Annotated[str, typer.Option(help="open_clip model name.")] = "flawline-mini",
-    weights: Annotated[Path | None, typer.Option(help="Local weights file.")] = None,
-    pretrained: Annotated[str | None, typer.Option(help="open_clip pretrained tag.")] = None,
-    preset: Annotated[Literal["paper", "anomalib"], typer.Option(help="WinCLIP details.")] = (
-        "paper"
-    ),
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    language_weight: Annotated[
-        float | None,
-        typer.Option(
-            help="With --reference: share of the words; the paper's is 0.5, flawline-mini's 0."
-        ),
-    ] = None,
+    model: ModelName = "flawline-mini",
+    weights: WeightsFile = None,
+    pretrained: PretrainedTag = None,
+    preset: PresetName = "paper",
+    device: Device = "cpu",
+    language_weight: LanguageWeight = None,
     heatmaps: Annotated[
         Path | None, typer.Option(help="Folder for a picture with heatmap per image.")
     ] = None,
@@ -269,19 +274,12 @@ def explain(
     reference: Annotated[
         Path | None, typer.Option(help="Folder with pictures of good parts (WinCLIP+).")
     ] = None,
-    model: Annotated[str, typer.Option(help="open_clip model name.")] = "flawline-mini",
-    weights: Annotated[Path | None, typer.Option(help="Local weights file.")] = None,
-    pretrained: Annotated[str | None, typer.Option(help="open_clip pretrained tag.")] = None,
-    preset: Annotated[Literal["paper", "anomalib"], typer.Option(help="WinCLIP details.")] = (
-        "paper"
-    ),
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    language_weight: Annotated[
-        float | None,
-        typer.Option(
-            help="With --reference: share of the words; the paper's is 0.5, flawline-mini's 0."
-        ),
-    ] = None,
+    model: ModelName = "flawline-mini",
+    weights: WeightsFile = None,
+    pretrained: PretrainedTag = None,
+    preset: PresetName = "paper",
+    device: Device = "cpu",
+    language_weight: LanguageWeight = None,
 ) -> None:
     """Say and draw why a picture has its score: which window, scale, words and reference."""
     from flawline.explain import ExplainOptions, run_explain
@@ -310,17 +308,12 @@ def evaluate(
     category: Annotated[
         list[str] | None, typer.Option(help="Only this category; may be given several times.")
     ] = None,
-    model: Annotated[str, typer.Option(help="open_clip model name.")] = "flawline-mini",
-    weights: Annotated[Path | None, typer.Option(help="Local weights file.")] = None,
-    pretrained: Annotated[str | None, typer.Option(help="open_clip pretrained tag.")] = None,
-    preset: Annotated[Literal["paper", "anomalib"], typer.Option(help="WinCLIP details.")] = (
-        "paper"
-    ),
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    language_weight: Annotated[
-        float | None,
-        typer.Option(help="Share of the words; the paper's is 0.5, flawline-mini's 0."),
-    ] = None,
+    model: ModelName = "flawline-mini",
+    weights: WeightsFile = None,
+    pretrained: PretrainedTag = None,
+    preset: PresetName = "paper",
+    device: Device = "cpu",
+    language_weight: LanguageWeight = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write figures here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
 ) -> None:

@@ -58,12 +58,12 @@ class ImageTower(nn.Module):
         visual: the `visual` tower of an open_clip CLIP model, on its device and in its dtype;
             shared, not copied.
         scales: window sides in patches.
+        compiler: backend of `torch.compile` for the blocks; batches are then filled up to one of
+            few shapes (`shapes`). None: run them as they are.
 
     Raises:
         ModelError: a tower that is built differently from the paper's (no class token pooling,
             attention pooling, timm, custom blocks).
-        compiler: backend of `torch.compile` for the blocks; batches are then filled up to one of
-            few shapes (`shapes`). None: run them as they are.
 
     Attributes:
         max_tokens: tokens that run at once; a larger batch runs in parts.
