@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)
+]
+DEFAULT_CONFIG = Path("flawline.yaml")
+
+ModelName = Annotated[str, typer.Option(help="open_clip model name.")]
+WeightsFile = Annotated[Path | None, typer.Option(help="Local weights file.")]
+PretrainedTag = Annotated[str | None, typer.Option(help="open_clip pretrained tag.")]
+PresetName = Annotated[Literal["paper", "anomalib"], typer.Option(help="WinCLIP details.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+LanguageWeight = Annotated[
+    float | None,
+    typer.Option(
+        help="With references: share of the words; the paper's is 0.5, flawline-mini's 0."
+    ),
+]
