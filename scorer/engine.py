@@ -19,7 +19,7 @@ from scorer.scheduler import Job, Scheduler
 from scorer.shadow import ShadowTally
 from scorer.verdicts import Decision, decide
 
-DOUBT_AFTER_S = 5.0
+DOUBT_AFTER_S = 1.0
 
 
 class ShadowVerdict(NamedTuple):
@@ -66,7 +66,6 @@ class Engine:
         self._pass_sample_fraction = pass_sample_fraction
         self._delivery_ids = count()
         self._camera_tokens: dict[tuple[str, str], int] = {}
-        self._scored_s = clock.monotonic_s()
         self._doubted = False
         self._camera_scored_s: dict[tuple[str, str], float] = {}
         self.outcomes: Counter[Outcome] = Counter()
@@ -112,10 +111,7 @@ class Engine:
         self._doubt(late, now_s)
         if ready:
             self._learn(ready, scored, step_ns)
-            self._scored_s = now_s
             self._camera_scored_s |= {_camera(job): now_s for job in ready}
-        elif late and now_s - self._scored_s > DOUBT_AFTER_S:
-            self._cost = self._cost.doubt()
         return [
             *(self._verdict(job, Decision(Outcome.LATE, "deadline_missed")) for job in late),
             *(self._judge(job, found, step_ns) for job, found in zip(ready, scored, strict=True)),
@@ -127,15 +123,22 @@ class Engine:
         return min(known, job.num_tokens)
 
     def _doubt(self, late: list[Job], now_s: float) -> None:
-        """Expect less of cameras whose frames were given up unseen for long.
+        """Expect less of cameras whose frames would be late even alone, for a while already.
 
-        Else one frame that changed could shut a still camera out for ever.
+        Else one frame that changed, or one slow step, could shut a camera out for ever. Frames
+        that are late because others go first say nothing of what they cost.
         """
         for job in late:
-            camera = _camera(job)
-            if now_s - self._camera_scored_s.setdefault(camera, now_s) > DOUBT_AFTER_S:
-                self._camera_tokens[camera] = self._expected_tokens(job) // 2
-                self._doubted = True
+            camera, tokens = _camera(job), self._expected_tokens(job)
+            unseen_s = now_s - self._camera_scored_s.setdefault(camera, now_s)
+            alone_ns = job.received_ns + self._cost.step_ns(tokens)
+            deadline_ns = job.frame.header.deadline_ns
+            if unseen_s <= DOUBT_AFTER_S or deadline_ns is None or alone_ns <= deadline_ns:
+                continue
+            self._doubted = True
+            self._camera_tokens[camera] = tokens // 2
+            if not tokens:
+                self._cost = self._cost.doubt()
 
     def _learn(self, jobs: list[Job], scored: list[Scored | None], step_ns: int) -> None:
         """What frames of these cameras cost, and how fast the machine is."""

@@ -407,6 +407,22 @@ def test_in_every_burst_as_many_are_in_time_as_can_be() -> None:
         assert outcomes == {Outcome.PASS: 4, Outcome.LATE: 4}
 
 
+def test_cameras_that_lose_a_burst_again_and_again_break_it_for_nobody() -> None:
+    """As above with a camera for each frame: those that never win are no cheaper for it."""
+    station = Station()
+    cameras = [{"name": f"cam-{number}", "source": "/dev/video0"} for number in range(8)]
+    state = station.lines["bottles"]
+    station.lines["bottles"] = replace(state, line=line("bottles", cameras=cameras))
+    for burst in range(40):
+        deadline_ns = station.clock.wall_ns() + int(0.45 * NS_PER_S)
+        frames = (
+            grey(50, burst, camera=camera["name"], deadline_ns=deadline_ns) for camera in cameras
+        )
+        outcomes = Counter(verdict.header.outcome for verdict in station.judge(*frames))
+        assert outcomes == {Outcome.PASS: 4, Outcome.LATE: 4}
+        station.clock.advance(0.6)
+
+
 def test_after_a_long_still_only_the_first_frames_of_motion_are_misjudged() -> None:
     """While nothing moves frames cost a tenth; then a belt starts that leaves time for four."""
     station = Station()
