@@ -11,12 +11,14 @@ import numpy as np
 
 from tools.mini.noise import Rng
 from tools.mini.parts import PARTS
+from tools.mini.patterns import PATTERNS
 from tools.mini.scene import CANVAS, View, group, part_renderer, surface_renderer
 from tools.mini.surfaces import BELTS, SURFACES
 from tools.mini.vocabulary import KINDS
 
 VIEWS, DEFECTIVE = 4, 2
 POOL = Path("build/mini/pool")
+TEXTURES = SURFACES + PATTERNS
 
 
 def training_group(seed: int, number: int) -> tuple[str, list[View]]:
@@ -24,15 +26,15 @@ def training_group(seed: int, number: int) -> tuple[str, list[View]]:
 
     Args:
         seed: of the pool.
-        number: of the group in the pool; three of four groups show a part on a belt.
+        number: of the group in the pool; every other group shows a part on a belt.
     """
     rng = np.random.default_rng((seed, number))
-    if number % 4:
+    if number % 2:
         part = PARTS[rng.integers(len(PARTS))](rng)
         belt = BELTS[rng.integers(len(BELTS))](rng)
         name, render = part.name, part_renderer(rng, part, belt)
     else:
-        surface = SURFACES[rng.integers(len(SURFACES))](rng)
+        surface = TEXTURES[rng.integers(len(TEXTURES))](rng)
         name, render = surface.name, surface_renderer(rng, surface)
     return name, group(rng, render, VIEWS, draw_kinds(rng, DEFECTIVE))
 
@@ -65,7 +67,7 @@ def draw_kinds(rng: Rng, count: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=POOL)
-    parser.add_argument("--groups", type=int, default=2200, help="1.5 MB each")
+    parser.add_argument("--groups", type=int, default=3600, help="1.5 MB each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()

@@ -18,6 +18,7 @@ from tools.mini.vocabulary import (
 
 TEMPERATURE = 0.07
 FLOOR = 1e-3
+BARRED = 4.0
 MORE_NORMAL = ("good {}", "clean {}", "intact {}", "new {}", "smooth {}", "normal {}")
 MORE_ANOMALOUS = ("defective {}", "faulty {}", "{} with anomaly", "bad {}", "{} with a defect")
 
@@ -59,9 +60,10 @@ class Metric(nn.Module):
         groups, views, places, _ = features.shape
         unit = F.normalize(features.float(), dim=-1).flatten(1, 2)
         similar = cosines(unit, unit).view(groups, views, places, views * places)
-        own = torch.eye(views, dtype=torch.bool).repeat_interleave(places, 1)
-        barred = own[None, :, None] | ~clean.flatten(1)[:, None, None]
-        nearest = similar.masked_fill(barred, -1).amax(-1)
+        similar -= BARRED * (~clean).flatten(1)[:, None, None].float()
+        for view in range(views):
+            similar[:, view, :, view * places : (view + 1) * places] -= BARRED
+        nearest = similar.amax(-1).clamp_min(-1)
         distance = (1 - nearest) / 2
         logit = self.scale.exp() * ((distance + FLOOR).log() - self.offset)
         loss = balanced(logit, bad, clean) + 0.2 * _ranking(logit, bad)

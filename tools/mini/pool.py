@@ -49,8 +49,8 @@ class Pool(IterableDataset[Batch]):
     """
 
     def __init__(self, folder: Path, groups: int, seed: int) -> None:
-        self._images = np.load(folder / "images.npy")
-        self._masks = np.load(folder / "masks.npy")
+        self._images = np.load(folder / "images.npy", mmap_mode="r")
+        self._masks = np.load(folder / "masks.npy", mmap_mode="r")
         self._kinds = np.load(folder / "kinds.npy")
         self._names: list[str] = json.loads((folder / "names.json").read_text())
         self._groups, self._seed = groups, seed

