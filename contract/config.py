@@ -144,6 +144,14 @@ class Model(Section):
         description="share of words in score and map when there are references too; empty: 0.5 "
         "(equation 6), but 0 for flawline-mini, whose words are weak",
     )
+    association: str | None = Field(
+        None,
+        description="a timm vision transformer, e.g. vit_small_patch14_dinov2, whose patches are "
+        "compared with the references' instead of CLIP's; words stay CLIP's",
+    )
+    association_weights: ResolvedPath | None = Field(
+        None, description="its local .safetensors or weights-only checkpoint"
+    )
     compile: bool = Field(
         False,
         description="compile the image tower with torch.compile: a slower start and a C++ compiler "
@@ -159,6 +167,8 @@ class Model(Section):
             raise ValueError("flawline-mini carries its own weights")
         if self.name != "flawline-mini" and not (self.weights or self.pretrained):
             raise ValueError(f"{self.name} needs weights (a local file) or pretrained (a tag)")
+        if (self.association is None) != (self.association_weights is None):
+            raise ValueError("association needs association_weights (a local file), and they it")
         if self.dtype == "float16" and self.device == "cpu":
             raise ValueError("float16 is for GPUs; use auto, bfloat16 or float32 on a CPU")
         if self.compile and self.device == "cpu":

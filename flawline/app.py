@@ -12,6 +12,8 @@ from contract.process import configure_logging, software_version
 from flawline.groups import config_app, memory_app, models_app
 from flawline.options import (
     DEFAULT_CONFIG,
+    AssociationModel,
+    AssociationWeights,
     ConfigPath,
     Device,
     LanguageWeight,
@@ -225,6 +227,8 @@ def score(
     preset: PresetName = "paper",
     device: Device = "cpu",
     language_weight: LanguageWeight = None,
+    association: AssociationModel = None,
+    association_weights: AssociationWeights = None,
     heatmaps: Annotated[
         Path | None, typer.Option(help="Folder for a picture with heatmap per image.")
     ] = None,
@@ -244,6 +248,8 @@ def score(
         preset=preset,
         device=device,
         language_weight=language_weight,
+        association=association,
+        association_weights=association_weights,
     )
     chosen = ScoreOptions(object_name, reference, settings, heatmaps)
     raise typer.Exit(score_images(images, chosen, as_json=as_json))
@@ -267,6 +273,8 @@ def explain(
     preset: PresetName = "paper",
     device: Device = "cpu",
     language_weight: LanguageWeight = None,
+    association: AssociationModel = None,
+    association_weights: AssociationWeights = None,
 ) -> None:
     """Say and draw why a picture has its score: which window, scale, words and reference."""
     from flawline.explain import ExplainOptions, run_explain
@@ -279,6 +287,8 @@ def explain(
         preset=preset,
         device=device,
         language_weight=language_weight,
+        association=association,
+        association_weights=association_weights,
     )
     run_explain(ExplainOptions(image, object_name, reference, settings, out))
 
@@ -301,8 +311,14 @@ def evaluate(
     preset: PresetName = "paper",
     device: Device = "cpu",
     language_weight: LanguageWeight = None,
+    association: AssociationModel = None,
+    association_weights: AssociationWeights = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write figures here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    ablate: Annotated[
+        str | None,
+        typer.Option(help="Instead, a table of the paper: table3, table5, table6 or table8."),
+    ] = None,
 ) -> None:
     """Evaluate a model on labelled pictures: the figures of the paper, with their uncertainty.
 
@@ -319,9 +335,16 @@ def evaluate(
         preset=preset,
         device=device,
         language_weight=language_weight,
+        association=association,
+        association_weights=association_weights,
     )
     chosen = (root, tuple(category or ()), shots_of(shots), seeds, settings, as_json, report)
-    run_evaluate(EvaluateOptions(*chosen))
+    if ablate is None:
+        run_evaluate(EvaluateOptions(*chosen))
+        return
+    from flawline.ablate import run_ablation
+
+    run_ablation(ablate, EvaluateOptions(*chosen))
 
 
 @app.command()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from flawline.published import published
 
 if TYPE_CHECKING:
     from scorer.accuracy import Figures
+    from scorer.dataset import Category
     from scorer.evaluation import Row
     from scorer.winclip import WinClip
 
@@ -74,33 +77,52 @@ def run_evaluate(options: EvaluateOptions) -> None:
 
     categories = read_dataset(options.root, options.categories)
     for target in (options.as_json, options.report):
-        _require_folder(target)
+        require_folder(target)
     if options.report is not None:
         for module in ("jinja2", "matplotlib"):
             require(module, extra="report")
-    console = Console(stderr=True)
     model = load_model(options.model)
     rows: list[Row] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    with follow(categories, options.shots, options.seeds) as steps:
         for category in categories:
-            most = min(len(category.train), max(options.shots) * options.seeds)
-            task = progress.add_task(category.name, total=len(category.test) + most)
             rows += evaluate(
                 model,
                 category,
                 shots=options.shots,
                 seeds=options.seeds,
-                step=lambda task=task: progress.advance(task),  # type: ignore[misc]
+                step=steps(category),
             )
-            progress.update(task, total=progress.tasks[task].completed)
-    tell(rows, Console(width=None if Console().is_terminal else 160))
+    tell(rows, table_console())
     if options.as_json is not None:
-        _write(options.as_json, json.dumps(document(model, rows), indent=2) + "\n")
+        write(options.as_json, json.dumps(document(model, rows), indent=2) + "\n")
     if options.report is not None:
         from flawline.evaluation_report import render_report
 
-        _write(options.report, render_report(model, options.model, rows))
+        write(options.report, render_report(model, options.model, rows))
+
+
+@contextmanager
+def follow(
+    categories: Sequence[Category], shots: Sequence[int], seeds: int
+) -> Iterator[Callable[[Category], Callable[[], None]]]:
+    """Show progress; gives for each category what to call after each picture."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        tasks = {
+            category.name: progress.add_task(
+                category.name,
+                total=len(category.test) + min(len(category.train), max(shots) * seeds),
+            )
+            for category in categories
+        }
+        yield lambda category: partial(progress.advance, tasks[category.name])
+        for task in progress.tasks:
+            progress.update(task.id, total=task.completed)
+
+
+def table_console() -> Console:
+    """Where tables go; wide enough for them in a file."""
+    return Console(width=None if Console().is_terminal else 160)
 
 
 def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
@@ -119,8 +141,8 @@ def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
                 "category": row.category,
                 "shots": row.shots,
                 "seeds": row.num_seeds,
-                **_plain(row.mean),
-                "std": _plain(row.std),
+                **plain(row.mean),
+                "std": plain(row.std),
                 "ci95": {
                     name: [_number(low), _number(high)]
                     for name, low, high in zip(row.mean._fields, *row.ci95, strict=True)
@@ -130,7 +152,7 @@ def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
             for row in rows
         ],
         "mean": {
-            str(count): _plain(mean_figures(row for row in rows if row.shots == count))
+            str(count): plain(mean_figures(row for row in rows if row.shots == count))
             for count in shots
         },
         "published": [each._asdict() for each in published({row.category for row in rows})],
@@ -170,7 +192,8 @@ def percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _plain(figures: Figures) -> dict[str, float | None]:
+def plain(figures: Figures) -> dict[str, float | None]:
+    """Figures as JSON; null where one is not defined."""
     return {name: _number(value) for name, value in figures._asdict().items()}
 
 
@@ -178,13 +201,18 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _require_folder(target: Path | None) -> None:
+def require_folder(target: Path | None) -> None:
     """Say now, and not after an hour, that a file cannot be written."""
     if target is not None and not target.resolve().parent.is_dir():
         raise StorageError(f"cannot write {target}: there is no folder {target.resolve().parent}")
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Write `text`.
+
+    Raises:
+        StorageError: naming why not.
+    """
     try:
         path.write_text(text, "utf-8")
     except OSError as error:

@@ -23,3 +23,8 @@ LanguageWeight = Annotated[
         help="With references: share of the words; the paper's is 0.5, flawline-mini's 0."
     ),
 ]
+AssociationModel = Annotated[
+    str | None,
+    typer.Option(help="timm model whose patches are compared with references, instead of CLIP's."),
+]
+AssociationWeights = Annotated[Path | None, typer.Option(help="Its local weights file.")]

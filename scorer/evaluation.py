@@ -8,10 +8,8 @@ figures are taken.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,11 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contract.errors import ConfigError, ModelError
-from contract.image import read_image
-from scorer.accuracy import NOT_DEFINED, Figures, Interval, Scores, Truth, figures, intervals
-from scorer.dataset import Category, Sample, read_mask
-from scorer.features import Features
-from scorer.memory import ReferenceMemory
+from scorer.accuracy import NOT_DEFINED, Figures, Interval, Scores, figures, intervals
+from scorer.dataset import Category, Sample
+from scorer.gallery import Gallery
 from scorer.winclip import WinClip
 
 
@@ -76,22 +72,42 @@ def evaluate(
         ImageError: a picture that cannot be read.
         ModelError: a score that is no number.
     """
+    require_references(category, shots)
+    return judge(model, Gallery(model, category, step), shots=shots, seeds=seeds)
+
+
+def require_references(category: Category, shots: Sequence[int]) -> None:
+    """Refuse more references than there are.
+
+    Raises:
+        ConfigError: telling how many there are.
+    """
     if max(shots) > len(category.train):
         raise ConfigError(
             f"category {category.name} has {len(category.train)} good pictures",
             f"--shots up to {len(category.train)}",
         )
-    gallery = _Gallery(model, category, step)
-    test = [gallery.look(sample.image) for sample in category.test]
-    masks = None
-    if category.has_masks:
-        masks = np.stack([_mask(sample, model.image_px) for sample in category.test])
-    labels = np.array([sample.is_bad for sample in category.test])
+
+
+def judge(
+    model: WinClip,
+    gallery: Gallery,
+    *,
+    shots: Sequence[int],
+    seeds: int,
+    multi_crop: bool = False,
+) -> list[Row]:
+    """As `evaluate`, of pictures that were looked at; `model` may be a variant of the looker's.
+
+    Args:
+        multi_crop: without references, the score is the mean over ten crops.
+    """
+    category, labels, masks = gallery.category, gallery.labels, gallery.masks
     orders = [np.random.default_rng(seed).permutation(len(category.train)) for seed in range(seeds)]
     rows = []
     for count in sorted(shots):
         choices = [order[:count].tolist() for order in orders] if count else [[]]
-        results = [_score(model, category, gallery, test, choice) for choice in choices]
+        results = [_score(model, gallery, choice, multi_crop=multi_crop) for choice in choices]
         scores = [score for score, _ in results]
         maps = [_enlarged(each, model.image_px) for _, each in results]
         runs = np.array(
@@ -128,45 +144,18 @@ def _mean(column: Sequence[float]) -> float:
     return float(np.mean(known)) if known else math.nan
 
 
-class _Gallery:
-    """What the tower sees in pictures of one category, each looked at once."""
-
-    def __init__(self, model: WinClip, category: Category, step: Callable[[], None]) -> None:
-        self._model = model
-        self._category = category
-        self._step = step
-        self._train: dict[int, Features] = {}
-        self._took_s: list[float] = []
-
-    @property
-    def seconds(self) -> float:
-        return float(np.median(self._took_s))
-
-    def look(self, path: Path) -> Features:
-        pixels = self._model.preprocess([read_image(path)])
-        start_s = time.perf_counter()
-        features = self._model.features(pixels)
-        self._took_s.append(time.perf_counter() - start_s)
-        self._step()
-        return features
-
-    def memory(self, choice: list[int]) -> ReferenceMemory | None:
-        """Of the chosen good pictures; None for no choice."""
-        for index in choice:
-            if index not in self._train:
-                self._train[index] = self.look(self._category.train[index])
-        if not choice:
-            return None
-        return self._model.remember(Features.cat([self._train[index] for index in choice]))
-
-
 def _score(
-    model: WinClip, category: Category, gallery: _Gallery, test: list[Features], choice: list[int]
+    model: WinClip, gallery: Gallery, choice: list[int], *, multi_crop: bool
 ) -> tuple[Scores, Tensor]:
     """Scores (N,) and maps (N, rows, columns) of the test pictures."""
-    text, memory = model.text_prototypes(category.name), gallery.memory(choice)
-    results = [model.score_features(each, text=text, memory=memory) for each in test]
+    category = gallery.category
+    text = model.text_prototypes(category.name)
+    memory = model.remember(gallery.references(choice)) if choice else None
+    results = [model.score_features(each, text=text, memory=memory) for each in gallery.test]
     scores = torch.cat([result.anomaly_score for result in results])
+    if multi_crop and memory is None:
+        closer = [model.score_features(each, text=text) for each in gallery.crops]
+        scores = torch.stack([result.anomaly_score.mean() for result in closer])
     if not scores.isfinite().all():
         worst = category.test[int((~scores.isfinite()).nonzero()[0])]
         raise ModelError(f"{worst.image} gets a score that is no number", "verify the weights")
@@ -176,13 +165,4 @@ def _score(
 def _enlarged(maps: Tensor, size_px: tuple[int, int]) -> Scores:
     enlarged = F.interpolate(maps[:, None], size=size_px, mode="bilinear", align_corners=False)
     found: Scores = enlarged[:, 0].numpy()
-    return found
-
-
-def _mask(sample: Sample, size_px: tuple[int, int]) -> Truth:
-    if sample.mask is None:
-        return np.zeros(size_px, dtype=bool)
-    mask = torch.from_numpy(read_mask(sample))
-    shrunk = F.interpolate(mask[None, None].float(), size=size_px, mode="nearest-exact")
-    found: Truth = shrunk[0, 0].numpy() > 0
     return found

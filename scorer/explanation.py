@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from contract.errors import FlawlineError
-from scorer.maps import association, harmonic_windows
 from scorer.memory import ReferenceMemory
 from scorer.pixels import Picture
+from scorer.presets import PATCH, window
 from scorer.winclip import WinClip
-from scorer.windows import coverage, window_patches
+from scorer.windows import window_patches
 
 
 @dataclass(frozen=True)
@@ -112,25 +112,18 @@ def explain(
         if len(memory.banks[0].patches) != memory.num_references * grid[0] * grid[1]:
             raise FlawlineError("the references are in tiles or thinned out", "give whole ones")
         bank, share = memory.banks[0], 1.0 - model.language_weight if both else 1.0
-        scales = [(1, features.patches, bank.patches)]
-        scales += list(zip(model.preset.scales, features.windows, bank.windows, strict=True))
-        found = [(side, association(seen, known)[0]) for side, seen, known in scales]
-        maps = [
-            harmonic_windows(scores[None], coverage(grid, side).to(scores))[0]
-            if side > 1
-            else scores
-            for side, scores in found
-        ]
-        place = int(torch.stack(maps).mean(dim=0).argmax())
+        sides = {PATCH: 1} | {window(side): side for side in model.preset.scales}
+        found = model.association_maps(features, bank)
+        place = int(torch.stack([each.anomaly_map for each in found.values()]).mean(dim=0).argmax())
         terms = [
             Term(
-                "patch" if side == 1 else f"window-{side}",
-                share / len(maps),
-                float(each[place]),
-                each.reshape(grid).cpu(),
-                _most_anomalous(scores, grid, side, place),
+                name,
+                share / len(found),
+                float(each.anomaly_map[0, place]),
+                each.anomaly_map[0].reshape(grid).cpu(),
+                _most_anomalous(each.scores[0], grid, sides[name], place),
             )
-            for (side, scores), each in zip(found, maps, strict=True)
+            for name, each in found.items()
         ]
         nearest = _nearest(features.patches[0, place], bank.patches, grid)
     prompt = None

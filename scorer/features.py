@@ -68,6 +68,10 @@ class Wanted(NamedTuple):
             tuple(torch.cat(each) for each in zip(*(part.windows for part in parts), strict=True)),
         )
 
+    def without_windows(self) -> Wanted:
+        """The whole images alone."""
+        return Wanted(self.image, tuple(torch.zeros_like(each) for each in self.windows))
+
     def take(self, images: slice) -> Wanted:
         """What is wanted of some of the images."""
         return Wanted(self.image[images], tuple(each[images] for each in self.windows))

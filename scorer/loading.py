@@ -33,4 +33,6 @@ def load_model(settings: ModelSettings) -> WinClip:
         dtype=settings.dtype,
         language_weight=language_weight_of(settings),
         compiler="inductor" if settings.compile else None,
+        association=settings.association,
+        association_weights=settings.association_weights,
     )

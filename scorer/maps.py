@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
 import torch
 from torch import Tensor
 
@@ -10,7 +14,7 @@ MAX_SIMILARITIES = 1 << 24
 MAX_REFERENCE_VALUES = 1 << 24
 
 
-def language_score(embeddings: Tensor, text: Tensor, *, temperature: float) -> Tensor:
+def softmax_score(embeddings: Tensor, text: Tensor, *, temperature: float) -> Tensor:
     """How anomalous embeddings are in the eyes of language, equation (1).
 
     Args:
@@ -23,6 +27,19 @@ def language_score(embeddings: Tensor, text: Tensor, *, temperature: float) -> T
     """
     logits = embeddings.float() @ text.float().T / temperature
     return logits.softmax(dim=-1)[..., 1]
+
+
+def likeness_score(embeddings: Tensor, normal: Tensor) -> Tensor:
+    """How unlike the good words embeddings are: the one-class design of section 4.1.
+
+    Args:
+        embeddings: (..., D) of length 1.
+        normal: (D,) the normal prototype, of length 1.
+
+    Returns:
+        float32 (...): (1 - cos) / 2, in [0, 1].
+    """
+    return (1.0 - embeddings.float() @ normal.float()) / 2.0
 
 
 def harmonic_windows(scores: Tensor, coverage: Tensor) -> Tensor:
@@ -41,6 +58,26 @@ def harmonic_windows(scores: Tensor, coverage: Tensor) -> Tensor:
 def harmonic_scales(maps: list[Tensor]) -> Tensor:
     """Harmonic mean over scales, each float32 (N, P)."""
     return len(maps) / torch.stack([1.0 / each.clamp_min(MIN_TERM) for each in maps]).sum(dim=0)
+
+
+def arithmetic_windows(scores: Tensor, coverage: Tensor) -> Tensor:
+    """As `harmonic_windows`, by the arithmetic mean (table 8, "w/o harmonic avg.")."""
+    return scores @ coverage
+
+
+def arithmetic_scales(maps: list[Tensor]) -> Tensor:
+    """Arithmetic mean over scales, each float32 (N, P)."""
+    return torch.stack(maps).mean(dim=0)
+
+
+OverWindows = Callable[[Tensor, Tensor], Tensor]
+OverScales = Callable[[list[Tensor]], Tensor]
+AVERAGES: Final[Mapping[str, tuple[OverWindows, OverScales]]] = MappingProxyType(
+    {
+        "harmonic": (harmonic_windows, harmonic_scales),
+        "arithmetic": (arithmetic_windows, arithmetic_scales),
+    }
+)
 
 
 def association(features: Tensor, references: Tensor) -> Tensor:

@@ -63,8 +63,8 @@ class ReferenceMemory:
         ):
             if mine != theirs:
                 raise MemoryMismatch(
-                    f"the reference memory was made with {field} {mine[:16]}, this scorer has "
-                    f"{theirs[:16]}",
+                    f"the reference memory was made with {field} {mine[:48]}, this scorer has "
+                    f"{theirs[:48]}",
                     "enroll the line again",
                 )
         if self.num_tiles != num_tiles:

@@ -42,6 +42,19 @@ _ANOMALIB_TEMPLATES = tuple(
 )
 
 
+IMAGE: Final = "image"
+PATCH: Final = "patch"
+
+
+def window(side: int) -> str:
+    """The name of the scale whose windows are `side` patches wide.
+
+    >>> window(2)
+    'window-2'
+    """
+    return f"window-{side}"
+
+
 @dataclass(frozen=True)
 class Preset:
     """One reading of the paper.
@@ -54,6 +67,11 @@ class Preset:
         temperature: tau of equation (1).
         underscore_is_space: read `metal_nut` as `metal nut`.
         scales: window sides in patches.
+        language_maps: scales whose maps words are asked about, equation (3).
+        association_maps: scales compared with references, equation (5).
+        average: of windows over a patch, and of scales, for words: `harmonic` or `arithmetic`;
+            for references: of windows over a patch.
+        two_class: good against bad words, equation (1); else only how unlike the good ones.
     """
 
     name: str
@@ -64,6 +82,10 @@ class Preset:
     temperature: float = 0.07
     underscore_is_space: bool = True
     scales: tuple[int, ...] = (2, 3)
+    language_maps: tuple[str, ...] = (IMAGE, window(2), window(3))
+    association_maps: tuple[str, ...] = (PATCH, window(2), window(3))
+    average: str = "harmonic"
+    two_class: bool = True
 
 
 PRESETS: Final = MappingProxyType(

@@ -34,6 +34,10 @@ class TextEncoder:
         self._preset = preset
         self._cache: dict[tuple[tuple[str, ...], tuple[str, ...]], Tensor] = {}
 
+    def variant(self, preset: Preset) -> TextEncoder:
+        """The same text tower with other words."""
+        return TextEncoder(self._clip, self._tokenizer, preset)
+
     def prototypes(
         self,
         object_name: str,

@@ -99,7 +99,7 @@ class ImageTower(nn.Module):
                 self._run, backend=compiler, dynamic=False, fullgraph=True
             )
         self._embed = Linear(visual.conv1.weight.flatten(1), visual.conv1.bias)
-        self._project = Linear(visual.proj.T, None)
+        self.project = Linear(visual.proj.T, None)
 
     @property
     def tokens_per_image(self) -> int:
@@ -279,7 +279,7 @@ class ImageTower(nn.Module):
         x = self.visual.ln_post(x)
         whole, windows = x.tensor_split([rows[0] * self._groups[0].shape[1]])
         whole = whole.reshape(rows[0], self._groups[0].shape[1], self.width)
-        projected = _normalised(self._project(torch.cat([whole[:, 0], windows])))
+        projected = _normalised(self.project(torch.cat([whole[:, 0], windows])))
         image, *scales = torch.split(projected, rows)
         return Features(
             _place(image, chosen[0], (num, 1)).squeeze(1),

@@ -6,8 +6,10 @@ Segmentation", CVPR 2023.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -18,31 +20,19 @@ from torch import Tensor
 from contract.errors import FlawlineError, ModelError
 from scorer.cache import WindowCache
 from scorer.features import Features, Wanted
-from scorer.maps import association, harmonic_scales, harmonic_windows, language_score
 from scorer.memory import Bank, Fingerprint, ReferenceMemory, fill_banks
 from scorer.models import MINI, LoadedClip, load_clip
+from scorer.patches import PatchEncoder
 from scorer.pixels import Picture, Preprocessor
 from scorer.precision import compute_dtype
-from scorer.presets import PRESETS, Preset
+from scorer.presets import PATCH, PRESETS, Preset
+from scorer.scoring import AssociationMap, Result, Scoring
 from scorer.text import TextEncoder
 from scorer.tower import ImageTower
 from scorer.view import View, make_view
-from scorer.windows import coverage
 
 PAPER_LANGUAGE_WEIGHT: Final = 0.5
 BLOCK_IMAGES: Final = 16
-
-
-class Result(NamedTuple):
-    """Scores of N images, in [0, 1]; higher is more anomalous.
-
-    Attributes:
-        anomaly_score: float32 (N,).
-        anomaly_map: float32 (N, rows, columns) in patches; NaN outside the region of interest.
-    """
-
-    anomaly_score: Tensor
-    anomaly_map: Tensor
 
 
 class Crop(NamedTuple):
@@ -76,6 +66,8 @@ class WinClip:
         device: torch device.
         dtype: compute type of the image tower and of references; `auto`: see `precision`.
         language_weight: weight of the language term; 0.5 is equation (6).
+        encoder: makes the patch features to compare with references; None: the tower does. Its
+            patches are then compared alone, without CLIP's windows.
         compiler: backend of `torch.compile` for the tower, e.g. inductor; None: none.
 
     Raises:
@@ -90,11 +82,14 @@ class WinClip:
         device: str = "cpu",
         dtype: str = "float32",
         language_weight: float = PAPER_LANGUAGE_WEIGHT,
+        encoder: PatchEncoder | None = None,
         compiler: str | None = None,
     ) -> None:
+        if encoder is not None:
+            preset = replace(preset, association_maps=(PATCH,))
         self.preset = preset
         self.language_weight = language_weight
-        self.fingerprint = Fingerprint(loaded.name, loaded.weights_sha256, preset.name)
+        self.fingerprint = _fingerprint(loaded, encoder, preset)
         self._text = TextEncoder(loaded.clip.to(device), loaded.tokenizer, preset)
         compute = compute_dtype(dtype, device)
         self._tower = ImageTower(
@@ -104,12 +99,13 @@ class WinClip:
         )
         self._preprocess = Preprocessor(loaded.mean, loaded.std)
         self._like = torch.empty(0, dtype=compute, device=device)
+        self._encoder = None if encoder is None else encoder.to(self._like)
         if len(set(self.image_px)) > 1:
             raise ModelError(
                 f"{loaded.name} takes {self.image_px[0]} x {self.image_px[1]} px",
                 "windows need a square input",
             )
-        self._coverage = [coverage(self._tower.grid, scale).to(device) for scale in preset.scales]
+        self._scoring = self._scoring_of(preset)
         self._whole = self.view(self.image_px[0])
 
     @classmethod
@@ -124,6 +120,8 @@ class WinClip:
         dtype: str = "float32",
         language_weight: float = PAPER_LANGUAGE_WEIGHT,
         compiler: str | None = None,
+        association: str | None = None,
+        association_weights: str | Path | None = None,
     ) -> Self:
         """A model by name; see `models.load_clip` for where its weights come from.
 
@@ -141,12 +139,24 @@ class WinClip:
         loaded = load_clip(
             name, weights=None if weights is None else Path(weights), pretrained=pretrained
         )
+        encoder = None
+        if association is not None:
+            if association_weights is None:
+                raise ModelError(f"{association} has no weights", "give a local file")
+            encoder = PatchEncoder(
+                association,
+                Path(association_weights),
+                grid=loaded.clip.visual.grid_size,
+                clip_mean=loaded.mean,
+                clip_std=loaded.std,
+            )
         return cls(
             loaded,
             preset=PRESETS[preset],
             device=device,
             dtype=dtype,
             language_weight=language_weight,
+            encoder=encoder,
             compiler=compiler,
         )
 
@@ -192,6 +202,10 @@ class WinClip:
     def rehearse(self) -> None:
         """Compile what a compiled tower will need, so that no frame waits for it."""
         self._tower.rehearse()
+
+    def everything(self, num_images: int) -> Wanted:
+        """All that the tower can look at in so many images."""
+        return self._tower.everything(num_images)
 
     def is_sound(self) -> bool:
         """Whether a grey picture gets a score that is a number."""
@@ -248,8 +262,8 @@ class WinClip:
     @torch.inference_mode()
     def features(self, pixels: Tensor, wanted: Wanted | None = None) -> Features:
         """Image, patch and window features of preprocessed (N, 3, H, W); `wanted`: of what."""
-        features: Features = self._tower(self._tower.patchify(pixels.to(self._like)), wanted)
-        return features
+        pixels = pixels.to(self._like)
+        return self._with_patches(self._tower(self._tower.patchify(pixels), wanted), pixels)
 
     def look(self, crops: Sequence[Crop], cache: WindowCache | None = None) -> list[Seen]:
         """What the tower sees in crops of any lines, in one pass; `cache`: of their streams.
@@ -289,7 +303,15 @@ class WinClip:
         Returns:
             features, and what of `wanted` had to be looked at.
         """
-        return cache.features(self._tower.patchify(pixels.to(self._like)), wanted, keys)
+        pixels = pixels.to(self._like)
+        features, missing = cache.features(self._tower.patchify(pixels), wanted, keys)
+        return self._with_patches(features, pixels), missing
+
+    def _with_patches(self, features: Features, pixels: Tensor) -> Features:
+        """`features` with the patches that references are compared by."""
+        if self._encoder is None:
+            return features
+        return features._replace(patches=self._encoder(pixels))
 
     def enroll(
         self,
@@ -334,12 +356,40 @@ class WinClip:
     ) -> ReferenceMemory:
         """As `enroll`, from the features of K * T tiles."""
         view = view or self._whole
+        kept = view.wanted if self._encoder is None else view.wanted.without_windows()
         return ReferenceMemory(
-            fill_banks(features, view.wanted, view.inside_tiles, pooled=pooled),
+            fill_banks(features, kept, view.inside_tiles, pooled=pooled),
             len(features.image) // view.num_tiles,
             self.fingerprint,
             view.num_tiles,
         )
+
+    def association_maps(self, features: Features, bank: Bank) -> Mapping[str, AssociationMap]:
+        """What the references of `bank` say of features, scale by scale, equation (4)."""
+        return self._scoring.association_maps(features, bank)
+
+    def variant(self, preset: Preset, *, language_weight: float) -> Self:
+        """This model read in another way, on the same tower, so that it shares its features.
+
+        Raises:
+            ModelError: a preset with other windows.
+        """
+        if self._encoder is not None:
+            preset = replace(preset, association_maps=(PATCH,))
+        if preset.scales != self.preset.scales:
+            raise ModelError(
+                f"preset {preset.name} has windows of {preset.scales} patches",
+                f"the features are of {self.preset.scales}",
+            )
+        other = copy(self)
+        other.preset, other.language_weight = preset, language_weight
+        other.fingerprint = self.fingerprint._replace(preset=preset.name)
+        other._text = self._text.variant(preset)
+        other._scoring = self._scoring_of(preset)
+        return other
+
+    def _scoring_of(self, preset: Preset) -> Scoring:
+        return Scoring(preset, self._tower.grid, self._tower.project, self.device)
 
     def comparison_tokens(self, memory: ReferenceMemory) -> int:
         """What comparing a crop with `memory` costs, in tokens that do as many multiplications.
@@ -417,10 +467,11 @@ class WinClip:
             )
         terms = []
         if text is not None:
-            terms.append((self.language_weight, self._zero_shot(features, text, view)))
+            terms.append((self.language_weight, self._scoring.by_words(features, text, view)))
         if memory is not None:
             memory.require(self.fingerprint, num_tiles=view.num_tiles)
-            terms.append((1.0 - self.language_weight, self._few_shot(features, memory, view)))
+            found = self._scoring.by_references(features, memory, view)
+            terms.append((1.0 - self.language_weight, found))
         if len(terms) == 1:
             return terms[0][1]
         return Result(
@@ -428,42 +479,14 @@ class WinClip:
             sum((weight * term.anomaly_map for weight, term in terms), torch.zeros(())),
         )
 
-    def _zero_shot(self, features: Features, text: Tensor, view: View) -> Result:
-        """Words alone: equations (1) and (3), harmonic over scales including the image's.
 
-        Of several tiles the most anomalous speaks for the image.
-        """
-        tau = self.preset.temperature
-        image = language_score(features.image, text, temperature=tau)
-        maps = [image[:, None].expand(-1, self._coverage[0].shape[1])] + [
-            harmonic_windows(language_score(scale, text, temperature=tau), weights)
-            for scale, weights in zip(features.windows, self._coverage, strict=True)
-        ]
-        anomaly_map = view.stitch(harmonic_scales(maps))
-        score = image.reshape(-1, view.num_tiles).amax(dim=1)
-        # A window without a number is no less an error because the image has one.
-        broken = view.highest(anomaly_map).isnan()
-        return Result(score.masked_fill(broken, math.nan), anomaly_map)
-
-    def _few_shot(self, features: Features, memory: ReferenceMemory, view: View) -> Result:
-        """References alone: equations (4) and (5); the image score is the map's maximum."""
-        num_banks = len(memory.banks)
-        parts = [
-            self._associate(features.take(slice(number, None, num_banks)), bank)
-            for number, bank in enumerate(memory.banks)
-        ]
-        anomaly_map = view.stitch(torch.stack(parts, dim=1).flatten(0, 1))
-        return Result(view.highest(anomaly_map), anomaly_map)
-
-    def _associate(self, features: Features, bank: Bank) -> Tensor:
-        """Float32 (N, P): mean of the three association maps, equation (5)."""
-        maps = [association(features.patches, bank.patches)] + [
-            harmonic_windows(association(scale, references), weights)
-            for scale, references, weights in zip(
-                features.windows, bank.windows, self._coverage, strict=True
-            )
-        ]
-        return torch.stack(maps).mean(dim=0)
+def _fingerprint(loaded: LoadedClip, encoder: PatchEncoder | None, preset: Preset) -> Fingerprint:
+    if encoder is None:
+        return Fingerprint(loaded.name, loaded.weights_sha256, preset.name)
+    both = f"{loaded.weights_sha256} {encoder.weights_sha256}"
+    return Fingerprint(
+        f"{loaded.name} + {encoder.name}", sha256(both.encode()).hexdigest(), preset.name
+    )
 
 
 def _require_device(device: str) -> None:

@@ -81,3 +81,36 @@ def test_published_figures_stand_beside_whole_data_sets_only() -> None:
     assert rows["reproduction", 1].pixel_auroc == pytest.approx(0.936)
     assert published(VISA)[3].image_auroc == pytest.approx(0.873)
     assert published({"bottle"}) == ()
+
+
+def test_an_ablation_of_the_paper(root: Path, tmp_path: Path) -> None:
+    target = tmp_path / "table.json"
+    arguments = ["evaluate", str(root), "--ablate", "table6", "--shots", "0,1", "--seeds", "1"]
+    result = CliRunner().invoke(app, [*arguments, "--json", str(target)])
+    assert result.exit_code == 0, result.output
+    for label in ("patch", "+ window-3", "+ window-2", "pixel AUROC"):
+        assert label in result.output
+    assert "paper 9" not in result.output, "their values are of other pictures"
+    document = json.loads(target.read_text())
+    assert [(row["variant"], row["shots"]) for row in document["rows"]] == [
+        ("patch", 1),
+        ("+ window-3", 1),
+        ("+ window-2", 1),
+    ]
+    for row in document["rows"]:
+        assert row["mean"]["pixel_auroc"] == row["categories"]["plates"]["pixel_auroc"]
+    assert document["rows"][2]["paper_on_mvtec_percent"] == {"pixel_auroc": 95.2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--ablate", "table9"], "one of table3, table5, table6, table8"),
+        (["--ablate", "table5", "--shots", "0"], "--shots 1,2,4"),
+        (["--ablate", "table6", "--shots", "9"], "up to 3"),
+        (["--ablate", "table3", "--report", "a.html"], "--json"),
+    ],
+)
+def test_ablations_that_cannot_be(root: Path, arguments: list[str], told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        CliRunner().invoke(app, ["evaluate", str(root), *arguments], catch_exceptions=False)

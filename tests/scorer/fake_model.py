@@ -9,8 +9,9 @@ from torch import Tensor
 
 from scorer.features import Features, Wanted
 from scorer.memory import Fingerprint, ReferenceMemory
+from scorer.scoring import Result
 from scorer.view import View
-from scorer.winclip import Crop, Result, Seen
+from scorer.winclip import Crop, Seen
 
 NAN_GREY = 13
 BROKEN_WORDS = torch.tensor([-1.0])

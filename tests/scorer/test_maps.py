@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as npst
 from torch import Tensor
 
 import scorer.maps
-from scorer.maps import MIN_TERM, association, harmonic_scales, harmonic_windows, language_score
+from scorer.maps import MIN_TERM, association, harmonic_scales, harmonic_windows, softmax_score
 from scorer.windows import coverage
 from tests.scorer import oracle
 
@@ -24,18 +24,18 @@ def unit_rows(values: list[list[float]]) -> Tensor:
     return torch.nn.functional.normalize(torch.tensor(values), dim=-1)
 
 
-def test_language_score_by_hand() -> None:
+def test_softmax_score_by_hand() -> None:
     text = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
-    scores = language_score(embeddings, text, temperature=1.0)
+    scores = softmax_score(embeddings, text, temperature=1.0)
     e = math.e
     assert scores.tolist() == pytest.approx([1 / (1 + e), e / (1 + e), 1 / (1 + 1 / e)])
     assert scores.dtype == torch.float32
 
 
-def test_language_score_stays_finite_at_a_low_temperature() -> None:
+def test_softmax_score_stays_finite_at_a_low_temperature() -> None:
     text = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    scores = language_score(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), text, temperature=1e-3)
+    scores = softmax_score(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), text, temperature=1e-3)
     assert scores.tolist() == [0.0, 1.0]
 
 
