@@ -85,6 +85,13 @@ class Line(Section):
         description="judge by words alone while no reference memory is active, with this FAIL "
         "threshold (its scale is another one); empty: UNSCORED until the line is taught",
     )
+    drift_every: int | None = Field(
+        25,
+        ge=1,
+        le=100_000,
+        description="test the score of one frame in so many for drift from the calibration; at "
+        "least the frames in which one part is seen; empty: no test",
+    )
     deadline_s: float | None = Field(
         1.0, gt=0, le=600, description="capture to verdict; later is LATE; empty: no deadline"
     )

@@ -125,6 +125,14 @@ class VerdictMessage(StreamMessage):
     p_value: float | None = Field(
         None, gt=0, le=1, description="how likely a good frame scores as high, by calibration"
     )
+    drift_evidence: float | None = Field(
+        None,
+        ge=0,
+        description="that scores left their calibration, over the limit of alarm; on tested frames",
+    )
+    drift_alarm: Literal["higher", "lower"] | None = Field(
+        None, description="on the frame that raised the alarm: where scores run"
+    )
     step_ns: Nanoseconds | None = Field(
         None, description="what the model took for the batch that the frame was scored in"
     )
@@ -148,6 +156,8 @@ class VerdictMessage(StreamMessage):
             raise ValueError(f"{self.outcome} must not carry an anomaly_score")
         if self.outcome not in SCORED and self.reason is None:
             raise ValueError(f"{self.outcome} needs a reason")
+        if self.drift_evidence is not None and not math.isfinite(self.drift_evidence):
+            raise ValueError("drift_evidence must be finite")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from itertools import count
@@ -12,6 +13,7 @@ from contract.codec import Frame, Verdict
 from contract.messages import SCORED, Outcome, VerdictMessage
 from scorer.batch import BatchScorer, Scored
 from scorer.cost import LEARNING_RATE, Cost
+from scorer.drift import Drift, Finding
 from scorer.lines import LineState
 from scorer.memory import Fingerprint
 from scorer.picture import encode_jpeg, wants_picture
@@ -20,6 +22,8 @@ from scorer.shadow import ShadowTally
 from scorer.verdicts import Decision, decide
 
 DOUBT_AFTER_S = 1.0
+
+log = logging.getLogger(__name__)
 
 
 class ShadowVerdict(NamedTuple):
@@ -70,6 +74,7 @@ class Engine:
         self._camera_scored_s: dict[tuple[str, str], float] = {}
         self.outcomes: Counter[Outcome] = Counter()
         self._tallies: dict[str, ShadowTally] = {}
+        self._drifts: dict[str, tuple[str | None, Drift]] = {}
         self.wait_ns = 0
 
     @property
@@ -173,7 +178,28 @@ class Engine:
             scored.anomaly_score, state.thresholds, now_ns=now_ns, deadline_ns=deadline_ns
         )
         shadow = self._shadow(state, scored, decision)
-        return self._verdict(job, decision, now_ns, scored, shadow, step_ns)
+        tested = self._test_drift(state, decision)
+        return self._verdict(job, decision, now_ns, scored, shadow, tested, step_ns)
+
+    def _test_drift(self, state: LineState, decision: Decision) -> Finding | None:
+        """Whether the line's scores still are those of its calibration, if it has one."""
+        calibration, every = state.calibration, state.line.drift_every
+        if calibration is None or every is None or decision.score is None:
+            return None
+        name = state.line.name
+        version, drift = self._drifts.get(name, (None, None))
+        if drift is None or version != state.memory_version:
+            drift = Drift(calibration, every=every)
+            self._drifts[name] = state.memory_version, drift
+        tested = drift.observe(decision.score)
+        if tested is not None and tested.alarm:
+            log.warning(
+                "line %s: scores run %s than when it was calibrated: look at its newest pictures "
+                "(light, focus, position, product); if they are as they should be, calibrate again",
+                name,
+                tested.direction,
+            )
+        return tested
 
     def _shadow(self, state: LineState, scored: Scored, decision: Decision) -> ShadowVerdict | None:
         """What the line's shadow memory says of a frame, counted beside what was decided."""
@@ -199,6 +225,7 @@ class Engine:
         scored_ns: int | None = None,
         scored: Scored | None = None,
         shadow: ShadowVerdict | None = None,
+        tested: Finding | None = None,
         step_ns: int | None = None,
     ) -> Verdict:
         frame = job.frame.header
@@ -237,6 +264,8 @@ class Engine:
             map_shape=None if anomaly_map is None else anomaly_map.shape,
             jpeg_nbytes=len(jpeg),
             p_value=_p_value(state, decision.score),
+            drift_evidence=None if tested is None else tested.evidence,
+            drift_alarm=tested.direction.value if tested is not None and tested.alarm else None,
             step_ns=step_ns,
             reused_fraction=None if scored is None else scored.reused_fraction,
             cache_score_error=None if scored is None else scored.cache_score_error,
@@ -253,6 +282,6 @@ def _camera(job: Job) -> tuple[str, str]:
 
 def _p_value(state: LineState | None, score: float | None) -> float | None:
     """How likely a good frame scores as high, if the line's memory was calibrated."""
-    if score is None or state is None or state.active is None or state.active.calibration is None:
+    if score is None or state is None or state.calibration is None:
         return None
-    return state.active.calibration.p_value(score)
+    return state.calibration.p_value(score)

@@ -73,6 +73,10 @@ class LineState:
         return None if self.active is None else self.active.version
 
     @property
+    def calibration(self) -> Calibration | None:
+        return None if self.active is None else self.active.calibration
+
+    @property
     def thresholds(self) -> Thresholds | None:
         return self.zero_shot if self.active is None else self.active.thresholds
 

@@ -47,6 +47,8 @@ class Event:
     preset: str | None
     evidence: str | None
     p_value: float | None = None
+    drift_evidence: float | None = None
+    drift_alarm: str | None = None
 
     @classmethod
     def of(cls, verdict: VerdictMessage, *, arrived_ns: int, evidence: str | None) -> Event:
@@ -77,6 +79,8 @@ class Event:
             preset=verdict.preset,
             evidence=evidence,
             p_value=verdict.p_value,
+            drift_evidence=verdict.drift_evidence,
+            drift_alarm=verdict.drift_alarm,
         )
 
     @property

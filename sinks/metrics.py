@@ -82,6 +82,15 @@ class Metrics:
             CAMERA,
             ERROR_BUCKETS,
         )
+        self._drift = gauge(
+            "drift_evidence",
+            "That a line's scores left their calibration, over the limit of alarm",
+            "station",
+            "line",
+        )
+        self._drift_alarms = counter(
+            "drift_alarms", "Alarms that scores left their calibration", *CAMERA[:2], "direction"
+        )
         self._shadowed = counter(
             "shadow_frames",
             "Frames that a shadow memory judged too, by both outcomes",
@@ -173,6 +182,10 @@ class Metrics:
             self._reused.labels(*camera).observe(header.reused_fraction)
         if header.cache_score_error is not None:
             self._cache_error.labels(*camera).observe(header.cache_score_error)
+        if header.drift_evidence is not None:
+            self._drift.labels(*camera[:2]).set(header.drift_evidence)
+        if header.drift_alarm is not None:
+            self._drift_alarms.labels(*camera[:2], header.drift_alarm).inc()
         if header.shadow_outcome is not None:
             outcomes = (header.outcome.value, header.shadow_outcome.value)
             self._shadowed.labels(*camera, *outcomes).inc()

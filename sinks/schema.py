@@ -64,6 +64,8 @@ EVENTS = Table(
     Column("preset", String(40)),
     Column("evidence", String(400)),
     Column("p_value", Double),
+    Column("drift_evidence", Double),
+    Column("drift_alarm", String(10)),
     UniqueConstraint("station", "line", "camera", "epoch", "frame_id", name="events_frame"),
     Index("events_captured", "captured_ns", "event_id"),
 )

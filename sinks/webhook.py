@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import standardwebhooks
@@ -41,7 +41,8 @@ from sinks.event import Event
 from sinks.metrics import Metrics
 from sinks.receipt import Arrival
 
-EVENT_TYPE = "flawline.verdict"
+VERDICT_TYPE: Final = "flawline.verdict"
+DRIFT_TYPE: Final = "flawline.drift"
 GIVE_UP_S = 2.0
 IDLE_S = 0.2
 MAX_WAIT_S = 300.0
@@ -67,6 +68,18 @@ class Unavailable(Exception):
 
 class Refused(Exception):
     """An answer that will not change when the event is sent again."""
+
+
+class Notice(NamedTuple):
+    """What is to be sent: the event, and what it is sent for."""
+
+    type: str
+    event: Event
+
+    @property
+    def id(self) -> str:
+        """The same for every retry; a verdict that raised an alarm is told as both."""
+        return self.event.event_id if self.type == VERDICT_TYPE else f"{self.event.event_id}-drift"
 
 
 class Webhook:
@@ -95,17 +108,23 @@ class Webhook:
         self._evidence_path = evidence_path
         self._clock = clock
         self._metrics = metrics
-        self._queue: queue.Queue[Event] = queue.Queue(settings.queue_size)
+        self._queue: queue.Queue[Notice] = queue.Queue(settings.queue_size)
         self._complain = Every(60.0, clock)
 
     def offer(self, arrival: Arrival) -> bool:
-        """Queue a verdict of a wanted outcome; False when the queue is full."""
-        if arrival.header.outcome not in self._settings.outcomes:
+        """Queue a verdict of a wanted outcome, and any alarm; False when the queue is full."""
+        types = []
+        if arrival.header.outcome in self._settings.outcomes:
+            types.append(VERDICT_TYPE)
+        if arrival.header.drift_alarm is not None:
+            types.append(DRIFT_TYPE)
+        if not types:
             return True
         path = self._evidence_path(arrival)
         event = Event.of(arrival.header, arrived_ns=arrival.arrived_ns, evidence=path)
         try:
-            self._queue.put_nowait(event)
+            for each in types:
+                self._queue.put_nowait(Notice(each, event))
         except queue.Full:
             return False
         return True
@@ -126,8 +145,8 @@ class Webhook:
             log.warning("webhook %s: %d events were not sent", self.name, left)
             self._metrics.dropped(self.name, "stopped", left)
 
-    def _deliver(self, client: httpx.Client, event: Event, stop: threading.Event) -> None:
-        """Send `event` until it is taken or there is no use in trying; then count why."""
+    def _deliver(self, client: httpx.Client, notice: Notice, stop: threading.Event) -> None:
+        """Send `notice` until it is taken or there is no use in trying; then count why."""
         retrying = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=_back_off,
@@ -137,15 +156,15 @@ class Webhook:
         )
         timeout_s = min(self._settings.timeout_s, GIVE_UP_S if stop.is_set() else math.inf)
         try:
-            retrying(self._post, client, event, timeout_s)
+            retrying(self._post, client, notice, timeout_s)
         except Refused as error:
             self._give_up("refused", error)
         except Unavailable as error:
             self._give_up("stopped" if stop.is_set() else "attempts", error)
 
-    def _post(self, client: httpx.Client, event: Event, timeout_s: float) -> None:
-        message = to_structured_event(_cloud_event(event))
-        headers = message.headers | self._signature(event.event_id, message.body)
+    def _post(self, client: httpx.Client, notice: Notice, timeout_s: float) -> None:
+        message = to_structured_event(_cloud_event(notice))
+        headers = message.headers | self._signature(notice.id, message.body)
         url = self._settings.url
         try:
             with client.stream(
@@ -203,12 +222,13 @@ def _back_off(state: RetryCallState) -> float:
     return _FULL_JITTER(state)
 
 
-def _cloud_event(event: Event) -> CloudEvent:
+def _cloud_event(notice: Notice) -> CloudEvent:
+    event = notice.event
     return CloudEvent(
         {
-            "id": event.event_id,
+            "id": notice.id,
             "source": f"/flawline/{event.station}/{event.line}/{event.camera}",
-            "type": EVENT_TYPE,
+            "type": notice.type,
             "subject": f"{event.epoch}/{event.frame_id}",
             "time": _utc(event.captured_ns),
             "datacontenttype": "application/json",

@@ -85,6 +85,14 @@ EXAMPLES: dict[str, Message] = {
         shadow_score=0.5,
         shadow_outcome="FAIL",
     ),
+    "verdict_with_drift": verdict_message(
+        outcome="PASS",
+        anomaly_score=0.125,
+        fail_threshold=0.5,
+        p_value=0.5,
+        drift_evidence=1.25,
+        drift_alarm="lower",
+    ),
     "verdict_with_p_value": verdict_message(
         outcome="REVIEW", anomaly_score=0.25, fail_threshold=0.5, p_value=0.03125
     ),

@@ -470,3 +470,36 @@ def test_a_calibrated_line_tells_how_likely_a_good_frame_scores_as_high() -> Non
     verdicts = bench.judge(grey(50, 0), grey(200, 1), grey(50, 2, line="cans"))
     assert [verdict.header.p_value for verdict in verdicts] == [0.75, 0.25, None]
     assert only(bench.judge(grey(50, 3, taint="corrupt_packet"))).header.p_value is None
+
+
+def test_scores_that_left_their_calibration_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    calibration = Calibration(
+        scores=tuple(number / 1000 for number in range(100)),
+        false_reject_rate=0.25,
+        false_reject_bound=0.7,
+    )
+    judge = Judge(LENIENT, "v1", Thresholds(FAIL), calibration=calibration)
+    line = bench.lines["bottles"].line.model_copy(update={"drift_every": 2})
+    bench.lines["bottles"] = replace(bench.lines["bottles"], line=line, active=judge)
+    headers = [only(bench.judge(grey(200, number))).header for number in range(80)]
+    assert [header.drift_evidence is None for header in headers[:4]] == [True, False, True, False]
+    [alarm] = [number for number, header in enumerate(headers) if header.drift_alarm]
+    assert headers[alarm].drift_alarm == "higher"
+    assert {
+        header.drift_evidence is None or header.drift_evidence >= 1 for header in headers[alarm:]
+    } == {True}
+    assert "line bottles: scores run higher than when it was calibrated" in caplog.text
+    again = replace(judge, version="v2")
+    bench.lines["bottles"] = replace(bench.lines["bottles"], active=again)
+    fresh = [only(bench.judge(grey(200, 80 + number))).header for number in range(2)]
+    assert fresh[1].drift_evidence is not None
+    assert fresh[1].drift_evidence < 1, "a new memory begins anew"
+
+
+@pytest.mark.parametrize("every", [None, 1])
+def test_without_calibration_there_is_no_drift(every: int | None) -> None:
+    bench = Bench()
+    line = bench.lines["bottles"].line.model_copy(update={"drift_every": every})
+    bench.lines["bottles"] = replace(bench.lines["bottles"], line=line)
+    assert only(bench.judge(grey(50))).header.drift_evidence is None

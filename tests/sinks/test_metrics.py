@@ -91,6 +91,16 @@ def test_stages_are_differences_of_stamps(numbers: Metrics) -> None:
     assert value_of(numbers, "anomaly_score_count", **LABELS) == 1
 
 
+def test_drift_is_told_per_line(numbers: Metrics) -> None:
+    numbers.arrived(arrival(verdict(0, drift_evidence=0.25)))
+    numbers.arrived(arrival(verdict(1)))
+    line = {"station": "station", "line": "belt"}
+    assert value_of(numbers, "drift_evidence", **line) == 0.25
+    numbers.arrived(arrival(verdict(2, drift_evidence=1.5, drift_alarm="lower")))
+    assert value_of(numbers, "drift_evidence", **line) == 1.5
+    assert value_of(numbers, "drift_alarms_total", **line, direction="lower") == 1
+
+
 def test_reuse_its_error_and_the_shadow_are_told(numbers: Metrics) -> None:
     shadowed: dict[str, Any] = {
         "shadow_version": "v2",
@@ -135,6 +145,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "shadow_outcome": Outcome.FAIL,
     }
     numbers.arrived(arrival(verdict(0, reused_fraction=0.5, cache_score_error=0.01, **shadowed)))
+    numbers.arrived(arrival(verdict(1, drift_evidence=2.0, drift_alarm="higher")))
     numbers.booked(Counter({Settled(STREAM, Outcome.PASS, None): 1}), {STREAM: 1})
     numbers.dropped("mes", "queue_full")
     numbers.failed("mes", "timeout")
@@ -154,6 +165,8 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_reused_windows_fraction",
         "flawline_cache_score_error",
         "flawline_shadow_frames",
+        "flawline_drift_evidence",
+        "flawline_drift_alarms",
         "flawline_camera_up",
         "flawline_camera_frame_age_seconds",
         "flawline_sink_queue_items",
@@ -166,7 +179,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_build_info",
     }
     agreed = {"station", "line", "camera", "verdict", "reason", "stage", "sink", "version", "le"}
-    agreed.add("shadow_verdict")
+    agreed |= {"shadow_verdict", "direction"}
     used = {label for name in ours for sample in families[name].samples for label in sample.labels}
     assert used <= agreed
     bounds = {

@@ -101,6 +101,22 @@ def test_only_wanted_outcomes_are_sent(receiver: HttpReceiver) -> None:
     assert [request.document["data"]["frame_id"] for request in receiver.requests] == [2]
 
 
+def test_an_alarm_is_told_whatever_the_outcome(receiver: HttpReceiver) -> None:
+    told: dict[str, Any] = {"drift_evidence": 1.5, "drift_alarm": "lower"}
+    with hook(receiver.url, outcomes=["FAIL"], secret_env="S", environment={"S": SECRET}) as it:
+        it.tell(verdict(0), verdict(1, **told), verdict(2, Outcome.FAIL, **told))
+        until(lambda: len(receiver.requests) == 3)
+    sent = [
+        (request.document["type"], request.document["data"]["frame_id"])
+        for request in receiver.requests
+    ]
+    assert sent == [("flawline.drift", 1), ("flawline.verdict", 2), ("flawline.drift", 2)]
+    assert receiver.requests[0].document["data"]["drift_alarm"] == "lower"
+    assert len({request.document["id"] for request in receiver.requests}) == 3
+    for request in receiver.requests:
+        standardwebhooks.Webhook(SECRET).verify(request.body, dict(request.headers))
+
+
 def test_it_is_signed_and_the_id_stays_on_every_retry(receiver: HttpReceiver) -> None:
     receiver.answers += [503, 429]
     with hook(receiver.url, secret_env="S", environment={"S": SECRET}) as it:

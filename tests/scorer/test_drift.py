@@ -1,0 +1,97 @@
+"""The drift test: silent while nothing changes, soon loud when something does, for good."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scorer.conformal import Calibration
+from scorer.drift import BETS, MAX_SCORES, TESTS_TO_FALSE_ALARM, Direction, Drift, Finding
+
+
+def calibration(scores: list[float]) -> Calibration:
+    return Calibration(scores=tuple(sorted(scores)), false_reject_rate=0.1, false_reject_bound=0.2)
+
+
+def normal(chance: random.Random, mean: float = 0.3) -> float:
+    return min(1.0, max(0.0, chance.gauss(mean, 0.05)))
+
+
+def watched(seed: int, num: int = 100) -> tuple[Drift, random.Random]:
+    """A test that knows `num` scores of a line, and where more of them come from."""
+    chance = random.Random(seed)
+    known = calibration([normal(chance) for _ in range(num)])
+    return Drift(known, every=1, seed=seed), chance
+
+
+def run(drift: Drift, scores: list[float]) -> list[Finding]:
+    return [tested for score in scores if (tested := drift.observe(score)) is not None]
+
+
+@given(
+    st.lists(st.sampled_from((0.1, 0.2, 0.3, 0.4)), min_size=1, max_size=8),
+    st.lists(st.sampled_from((0.1, 0.2, 0.3, 0.4)), min_size=1, max_size=8),
+)
+def test_the_statistic_by_hand(known: list[float], seen: list[float]) -> None:
+    drift = Drift(calibration(known), every=1, seed=1)
+    chance, bag, sums = random.Random(1), list(known), [0.0] * len(BETS)
+    for score, tested in zip(seen, run(drift, seen), strict=True):
+        higher = sum(other > score for other in bag)
+        equal = sum(other == score for other in bag) + 1
+        p_value = (higher + chance.random() * equal) / (len(bag) + 1)
+        bag.append(score)
+        sums = [(r + 1) * (1 + bet * (2 * p_value - 1)) for r, bet in zip(sums, BETS, strict=True)]
+        assert tested.evidence == pytest.approx(sum(sums) / 4 / TESTS_TO_FALSE_ALARM)
+
+
+@pytest.mark.parametrize("num", [40, 300])
+def test_no_alarm_while_nothing_changes(num: int) -> None:
+    for seed in range(20):
+        drift, chance = watched(seed, num)
+        tested = run(drift, [normal(chance) for _ in range(1000)])
+        assert not any(each.alarm for each in tested)
+
+
+@pytest.mark.parametrize(("mean", "direction"), [(0.4, Direction.HIGHER), (0.2, Direction.LOWER)])
+@pytest.mark.parametrize("after", [0, 500])
+def test_a_shift_is_found_soon_and_told_once(mean: float, direction: Direction, after: int) -> None:
+    for seed in range(10):
+        drift, chance = watched(seed)
+        before = run(drift, [normal(chance) for _ in range(after)])
+        assert not any(each.alarm for each in before)
+        tested = run(drift, [normal(chance, mean) for _ in range(60)])
+        alarms = [number for number, each in enumerate(tested) if each.alarm]
+        assert len(alarms) == 1
+        assert tested[alarms[0]].direction is direction
+        assert all(each.evidence >= 1 for each in tested[alarms[0] :])
+
+
+def test_an_alarm_stays_when_the_new_becomes_usual() -> None:
+    drift, chance = watched(3)
+    run(drift, [normal(chance, 0.5) for _ in range(100)])
+    assert all(each.evidence >= 1 for each in run(drift, [normal(chance) for _ in range(2000)]))
+
+
+def test_a_few_defects_are_no_drift() -> None:
+    for seed in range(10):
+        drift, chance = watched(seed)
+        scores = [0.9 if chance.random() < 0.05 else normal(chance) for _ in range(1000)]
+        assert not any(each.alarm for each in run(drift, scores))
+
+
+def test_one_frame_in_so_many_is_tested() -> None:
+    drift = Drift(calibration([0.1, 0.2]), every=25)
+    tested = [drift.observe(0.15) is not None for _ in range(100)]
+    assert [number for number, each in enumerate(tested) if each] == [24, 49, 74, 99]
+
+
+def test_it_goes_on_for_months_in_bounded_memory() -> None:
+    drift, chance = watched(5)
+    run(drift, [normal(chance) for _ in range(3 * MAX_SCORES)])
+    assert len(drift._known) == MAX_SCORES
+    assert drift._known == sorted(drift._known)
+    tested = run(drift, [normal(chance, 0.45) for _ in range(60)])
+    assert any(each.alarm for each in tested)
