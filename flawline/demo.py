@@ -22,11 +22,12 @@ from contract.errors import EXIT_OK, EXIT_RECOVERABLE, FlawlineError, StorageErr
 from contract.image import list_images, read_image
 from contract.messages import Outcome
 from flawline.run import StopRequest
-from flawline.summary import Summary, summarise
+from flawline.summary import FalseRejects, Summary, summarise
 from flawline.supervisor import Supervisor, processes_of
 from flawline.truth import Finding, PartResult, Truth, false_frames, judge_parts
 
 if TYPE_CHECKING:
+    from scorer.conformal import Calibration
     from sinks.event import Event
 
 LINE = "rings"
@@ -34,6 +35,7 @@ CAMERA = "rings-top"
 OBJECT = "ceramic ring"
 FPS = 5.0
 DEADLINE_S = 1.0
+FALSE_REJECT_RATE = 0.02
 DEFAULT_METRICS_PORT = 9464
 CONFIG_NAME = "flawline.yaml"
 MADE_BY_DEMO = "# made by flawline demo\n"
@@ -67,7 +69,7 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
             metrics_port=metrics_port,
         )
         config = load_config(config_path)
-        _teach(config, assets, console)
+        calibration = _teach(config, assets, console)
         with Supervisor(
             processes_of(config, config_path), log_directory=directory / "logs"
         ) as supervisor:
@@ -83,7 +85,7 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
             raise FlawlineError(
                 f"ended with errors: {', '.join(supervisor.failed)}", f"see {directory / 'logs'}"
             )
-        return _conclude(directory, config, truth, console)
+        return _conclude(directory, config, truth, calibration, console)
 
 
 def _prepare(directory: Path) -> None:
@@ -148,8 +150,10 @@ def _configure(
     return path
 
 
-def _teach(config: Config, assets: Path, console: Console) -> None:
+def _teach(config: Config, assets: Path, console: Console) -> Calibration:
+    """Enroll the references, then calibrate with more good frames, as a user would."""
     with console.status("loading the model and teaching the line"):
+        from scorer.calibration import calibrate, score_normal
         from scorer.enrolment import enroll
         from scorer.loading import load_model
         from scorer.shelf import Shelf
@@ -158,18 +162,25 @@ def _teach(config: Config, assets: Path, console: Console) -> None:
             [read_image(path) for path in list_images(assets / name)]
             for name in ("references", "normal")
         )
-        manifest = enroll(
-            load_model(config.scorer.model),
-            config.line(LINE),
-            references,
-            Shelf(config.memory_directory),
-            SystemClock(),
-            normal=normal,
+        model, line, clock = load_model(config.scorer.model), config.line(LINE), SystemClock()
+        shelf = Shelf(config.memory_directory)
+        taught = enroll(model, line, references, shelf, clock)
+        manifest = calibrate(
+            shelf,
+            line,
+            clock,
+            taught.version,
+            score_normal(model, line, shelf, taught.version, normal),
+            false_reject_rate=FALSE_REJECT_RATE,
         )
+    calibration = manifest.calibration
+    assert calibration is not None
     console.print(
-        f"line {LINE}: taught with {manifest.num_references} good parts; provisional threshold "
-        f"{manifest.fail_threshold:.4f} from {len(normal)} more good pictures"
+        f"line {LINE}: taught with {manifest.num_references} good parts; threshold "
+        f"{manifest.fail_threshold:.4f} from {len(calibration.scores)} more good frames, for "
+        f"{calibration.false_reject_rate:.1%} false rejects"
     )
+    return calibration
 
 
 def _watch(
@@ -211,20 +222,29 @@ def _watch(
         progress.update(task, found="closing the books")
 
 
-def _conclude(directory: Path, config: Config, truth: Truth, console: Console) -> int:
+def _conclude(
+    directory: Path, config: Config, truth: Truth, calibration: Calibration, console: Console
+) -> int:
     from flawline.report import write_report
     from sinks.store import Store
 
     with Store.open_existing(config.store_url) as store:
         summary = summarise(list(store.audit()), events := list(store.events()))
     parts = judge_parts(events, truth)
-    print_summary(summary, parts, false_frames(events, truth), console)
+    false = FalseRejects(
+        calibration.false_reject_rate,
+        calibration.false_reject_bound,
+        len(calibration.scores),
+        *false_frames(events, truth),
+    )
+    print_summary(summary, parts, false, console)
     report = directory / "report.html"
     write_report(
         report,
         summary=summary,
         events=events,
         parts=parts,
+        false_rejects=false,
         truth=truth,
         evidence_directory=config.evidence_directory,
     )
@@ -237,9 +257,9 @@ def _scored(events: list[Event]) -> bool:
 
 
 def print_summary(
-    summary: Summary, parts: list[PartResult], false: tuple[int, int], console: Console
+    summary: Summary, parts: list[PartResult], false: FalseRejects, console: Console
 ) -> None:
-    """The run in a screenful; `false` as `truth.false_frames` gives it."""
+    """The run in a screenful."""
     outcomes = "  ".join(f"{summary.outcomes[outcome]} {outcome}" for outcome in Outcome)
     findings = Counter(part.finding for part in parts)
     defective = sum(part.part.defect is not None for part in parts)
@@ -260,13 +280,17 @@ def print_summary(
     )
     if findings[Finding.UNINSPECTED]:
         console.print(f"                 {findings[Finding.UNINSPECTED]} uninspected")
-    console.print(
-        f"                 {false[0]} of {false[1]} frames without a defect in view were FAIL "
-        "(parts cut off by the edge included)"
-    )
     missed = [part.part.defect or "" for part in parts if part.finding is Finding.MISS]
     if missed:
         console.print(f"                 missed: {', '.join(missed)}")
+    console.print(
+        f"false rejects    promised at most {false.promised:.1%} of good frames, with 95 % "
+        f"confidence {false.bound:.1%} ({false.num_calibrated} frames to calibrate with)"
+    )
+    console.print(
+        f"                 observed {false.observed:.1%}: {false.failed} of {false.good} frames "
+        "without a defect in view"
+    )
     console.print(f"frames scored    {summary.scored_per_s:.1f} per second")
     table = Table("latency", "p50 ms", "p99 ms")
     for stage, p50_ms, p99_ms in summary.latency_ms:

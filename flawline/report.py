@@ -16,7 +16,7 @@ from contract.clock import NS_PER_S
 from contract.errors import StorageError
 from contract.messages import Outcome
 from contract.process import software_version
-from flawline.summary import Summary
+from flawline.summary import FalseRejects, Summary
 from flawline.truth import Finding, PartResult, Truth, place_in_clip
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def write_report(
     summary: Summary,
     events: Sequence[Event],
     parts: Sequence[PartResult],
+    false_rejects: FalseRejects,
     truth: Truth,
     evidence_directory: Path,
 ) -> None:
@@ -59,6 +60,7 @@ def write_report(
         findings=Counter(part.finding for part in parts),
         Finding=Finding,
         parts=parts,
+        false_rejects=false_rejects,
         plot=plot_scores(events, truth),
         pictures=_pictures(events, truth, evidence_directory),
         events=[_row(event, truth) for event in events[-MAX_ROWS:]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,28 @@ STAGES: Final = (
     ("deliver", "emitted_ns", "arrived_ns"),
     ("capture to verdict", "captured_ns", "arrived_ns"),
 )
+
+
+class FalseRejects(NamedTuple):
+    """What a calibration promised of good frames, and what came of it.
+
+    Attributes:
+        promised: share of good frames that may FAIL, on average over calibrations.
+        bound: the same for this calibration, with 95 % confidence.
+        num_calibrated: good frames that the calibration rests on.
+        failed, good: good frames of the run that were FAIL, and all that were scored.
+    """
+
+    promised: float
+    bound: float
+    num_calibrated: int
+    failed: int
+    good: int
+
+    @property
+    def observed(self) -> float:
+        """Share of the good frames that were FAIL."""
+        return self.failed / self.good if self.good else float("nan")
 
 
 @dataclass(frozen=True)

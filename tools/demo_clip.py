@@ -43,9 +43,9 @@ FIRST_GOOD_PARTS = 4
 REGION = {"x_px": 140, "y_px": 60, "width_px": 360, "height_px": 360}
 ENCODER = {"crf": "27", "preset": "slow", "threads": "1", "sc_threshold": "0"}
 REFERENCE_SEED_OFFSET = 1000
-REFERENCE_PARTS = 12
+REFERENCE_PARTS = 36
 REFERENCE_CENTRES_PX = (320.0, 270.0, 370.0, 450.0)
-NUM_NORMAL = 24
+NUM_NORMAL = 60
 FIRST_NORMAL_FRAME = 6 * FRAMES_PER_PART
 
 
@@ -146,7 +146,7 @@ def _write_good_pictures(seed: int, folder: Path) -> None:
     """Crops of other good parts of the same line, seen by the same camera and encoder.
 
     `references`: four parts, centred, left, right and leaving, to teach the line with.
-    `normal`: frames evenly spaced over other parts, whatever is in view, for its threshold.
+    `normal`: frames evenly spaced over other parts, whatever is in view, to calibrate it with.
     """
     parts = plan_parts(seed, [None] * REFERENCE_PARTS)
     num_frames = REFERENCE_PARTS * FRAMES_PER_PART
@@ -166,7 +166,7 @@ def _write_good_pictures(seed: int, folder: Path) -> None:
             if index in wanted:
                 wanted[index].parent.mkdir(exist_ok=True)
                 crop = picture.to_ndarray(format="rgb24")[y : y + height, x : x + width]
-                Image.fromarray(crop).save(wanted[index], optimize=True, quality=95)
+                Image.fromarray(crop).save(wanted[index], optimize=True, quality=90)
     clip.unlink()
 
 
