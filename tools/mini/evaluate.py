@@ -1,116 +1,89 @@
-"""Measure an exported model: four-shot association and zero-shot, image and pixel AUROC.
+"""Measure the shipped model beside random weights of its architecture.
 
-Without `--root`: procedural products of families unseen in training. With it: any folder in the
-layout of MVTec-AD. Random weights of the same architecture are measured beside the model.
+Without `--root`: procedural products of families unseen in training. With it: any data set that
+`flawline evaluate` reads. The figures are those of `flawline evaluate`: with references by
+association alone, without any by words alone.
 """
 
 import argparse
 import json
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import torch
 from open_clip.model import CLIP
-from safetensors.torch import load_file
-from sklearn.metrics import roc_auc_score
-from torch import Tensor
 
-from tools.mini.export import ASSETS
-from tools.mini.model import NAME, load_packaged
-from tools.mini.sets import Category, folders, held_out
-from tools.mini.teacher import clip_input
-from tools.mini.vocabulary import Tokens
-from tools.mini.winclip import Features, association, encode, prototypes, to_pixels, zero_shot
+from scorer.dataset import read_dataset
+from scorer.evaluation import Row, evaluate, mean_figures
+from scorer.models import MINI, load_clip
+from scorer.presets import PRESETS
+from scorer.winclip import WinClip
+from tools.mini.sets import write_held_out
 
-SHOTS = 4
-Figures = dict[str, list[float]]
+HELD_OUT = Path("build/mini/held_out")
+TEST_SEED = 7
 
 
-def load(folder: Path) -> tuple[CLIP, Tokens]:
-    """The exported model and its tokeniser."""
-    state = load_file(folder / f"{NAME}.safetensors")
-    tokens = Tokens(state.pop("vocabulary"))
-    return load_packaged(folder / f"{NAME}.json", state), tokens
-
-
-def random_model(folder: Path, seed: int) -> CLIP:
-    """open_clip's own random weights of the same architecture."""
-    config = json.loads((folder / f"{NAME}.json").read_text())
+def shipped_and_random(seed: int) -> dict[str, WinClip]:
+    """The embedded model, and open_clip's own random weights of the same architecture."""
+    loaded = load_clip(MINI)
+    config = json.loads((files("scorer") / "assets" / f"{MINI}.json").read_text("utf-8"))
     torch.manual_seed(seed)
-    return CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"]).eval()
+    clip = CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"]).eval()
+    both = {"model": loaded, "random": replace(loaded, clip=clip, weights_sha256="0" * 64)}
+    return {
+        name: WinClip(each, preset=PRESETS["paper"], language_weight=0.0)
+        for name, each in both.items()
+    }
 
 
-def auroc(image: Tensor, maps: Tensor, category: Category) -> list[float]:
-    """Image and pixel AUROC of image scores [N] and maps [N, 225]."""
-    pixels = to_pixels(maps).flatten().numpy()
-    return [
-        float(roc_auc_score(category.labels.numpy(), image.numpy())),
-        float(roc_auc_score(category.masks.flatten().numpy(), pixels)),
-    ]
+def cell(row: Row, name: str) -> str:
+    """A figure in % with its 95 % interval."""
+    low, high = (100 * getattr(end, name) for end in row.ci95)
+    return f"{100 * getattr(row.mean, name):.1f} [{low:.1f}, {high:.1f}]"
 
 
-def four_shot(query: Features, pool: Features, category: Category, seed: int) -> Figures:
-    """Figures of each association map for one random choice of four references."""
-    picks = torch.randperm(len(pool.image), generator=torch.Generator().manual_seed(seed))
-    maps = association(query, pool[picks[:SHOTS].tolist()])
-    return {f"4-shot {key}": auroc(map_.amax(1), map_, category) for key, map_ in maps.items()}
-
-
-def measure(model: CLIP, tokens: Tokens, category: Category, seeds: int) -> Figures:
-    """Mean figures of one category, four-shot over `seeds` choices, and zero-shot."""
-    query = encode(model, clip_input(category.images))
-    pool = encode(model, clip_input(category.references))
-    runs = defaultdict(list)
-    for seed in range(seeds):
-        for key, pair in four_shot(query, pool, category, seed).items():
-            runs[key].append(pair)
-    figures: Figures = {key: np.mean(pairs, axis=0).tolist() for key, pairs in runs.items()}
-    image, maps = zero_shot(query, prototypes(model, tokens, category.name))
-    figures["0-shot"] = auroc(image, maps, category)
-    return figures
-
-
-def table(
-    categories: Iterable[Category], models: dict[str, CLIP], tokens: Tokens, seeds: int
-) -> dict[str, Figures]:
-    """Measure every model on every category, print as it goes, add the means."""
-    rows: dict[str, Figures] = {}
-    for category in categories:
-        for name, model in models.items():
-            row = measure(model, tokens, category, seeds)
-            rows[f"{category.name}, {name}"] = row
-            _show(f"{category.name}, {name}", row)
-    for name in models:
-        mine = [row for key, row in rows.items() if key.endswith(f", {name}")]
-        mean = {key: np.mean([row[key] for row in mine], axis=0).tolist() for key in mine[0]}
-        rows[f"mean, {name}"] = mean
-        _show(f"mean, {name}", mean)
-    return rows
-
-
-def _show(name: str, row: Figures) -> None:
-    cells = "  ".join(f"{key} {image:.3f}/{pixel:.3f}" for key, (image, pixel) in row.items())
-    print(f"{name:32s} {cells}", flush=True)
+def show(rows: Mapping[str, Sequence[Row]]) -> None:
+    """The table as Markdown: image and pixel AUROC."""
+    print("| category | references | image | pixel | image, random | pixel, random |")
+    print("|---|---|---|---|---|---|")
+    for ours, random in zip(rows["model"], rows["random"], strict=True):
+        cells = [cell(row, f"{of}_auroc") for row in (ours, random) for of in ("image", "pixel")]
+        print(f"| {ours.category} | {ours.shots} | {' | '.join(cells)} |")
+    for shots in sorted({row.shots for row in rows["model"]}):
+        means = [
+            f"{100 * getattr(mean_figures(r for r in each if r.shots == shots), f'{of}_auroc'):.1f}"
+            for each in (rows["model"], rows["random"])
+            for of in ("image", "pixel")
+        ]
+        print(f"| mean | {shots} | {' | '.join(means)} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--assets", type=Path, default=ASSETS)
-    parser.add_argument("--root", type=Path, help="categories in the layout of MVTec-AD")
-    parser.add_argument("--seeds", type=int, default=3, help="choices of references")
+    parser.add_argument("--root", type=Path, help="a data set that `flawline evaluate` reads")
+    parser.add_argument("--shots", type=int, nargs="+", default=[0, 1, 2, 4])
+    parser.add_argument("--seeds", type=int, default=5, help="choices of references")
     parser.add_argument("--images", type=int, default=24, help="of each class, procedural only")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--seed", type=int, default=TEST_SEED, help="of the procedural products")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    model, tokens = load(args.assets)
-    models = {"model": model, "random": random_model(args.assets, seed=0)}
-    made = held_out(seed=7, references=12, normal=args.images, defective=args.images)
-    rows = table(folders(args.root) if args.root else made, models, tokens, args.seeds)
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=2) + "\n")
+    root = args.root
+    if root is None:
+        root = HELD_OUT / str(args.seed)
+        if not root.exists():
+            write_held_out(
+                root, args.seed, references=12, normal=args.images, defective=args.images
+            )
+    rows: dict[str, list[Row]] = {}
+    for name, model in shipped_and_random(seed=0).items():
+        rows[name] = [
+            row
+            for category in read_dataset(root)
+            for row in evaluate(model, category, shots=args.shots, seeds=args.seeds)
+        ]
+    show(rows)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """The model: its open_clip configuration and a forward for packed windows of patches."""
 
 import math
-from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
@@ -52,14 +50,6 @@ def build(vocabulary: int, seed: int) -> CLIP:
         model.visual.conv1.weight.copy_(dct_filters())
         model.text_projection[:, :DISTILLED] = 0
     return model
-
-
-def load_packaged(config: Path, state: dict[str, Tensor]) -> CLIP:
-    """An exported model through open_clip's own factory, float32, in eval mode."""
-    open_clip.add_model_config(config)
-    model: CLIP = open_clip.create_model(NAME)
-    model.load_state_dict({key: value.float() for key, value in state.items()})
-    return model.eval()
 
 
 def dct_filters() -> Tensor:
