@@ -11,7 +11,8 @@ while nothing changes, and soon after something does.
 Scores that run lower are drift too: a covered lens is a good part to nobody.
 
 Frames of one part are not independent, so one frame in so many is tested. Defective parts are part
-of a line's life: one part in ten leaves the statistic low, one in three does not.
+of a line's life: one part in twenty raises no alarm, half of all do. A lasting shift that is small
+beside what a short calibration knows becomes usual before it is found.
 """
 
 from __future__ import annotations
