@@ -89,8 +89,8 @@ class Line(Section):
         25,
         ge=1,
         le=100_000,
-        description="test the score of one frame in so many for drift from the calibration; at "
-        "least the frames in which one part is seen; empty: no test",
+        description="frames of a camera, at least, from one whose score is tested for drift from "
+        "the calibration to the next; no fewer than show one part; empty: no test",
     )
     deadline_s: float | None = Field(
         1.0, gt=0, le=600, description="capture to verdict; later is LATE; empty: no deadline"

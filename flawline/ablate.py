@@ -53,6 +53,10 @@ def run_ablation(name: str, options: EvaluateOptions) -> None:
         raise ConfigError(f"--ablate {name}", f"one of {', '.join(TABLES)}")
     if options.report is not None:
         raise ConfigError("--report with --ablate", "tables are printed, or written by --json")
+    if options.model.association is not None or options.model.preset != "paper":
+        raise ConfigError(
+            "--ablate with --association or another preset", "the tables are of the paper's method"
+        )
     table = TABLES[name]
     shots = table.shots(options.shots)
     if not shots:
@@ -117,10 +121,13 @@ def document(name: str, table: Table, model: WinClip, ablated: Sequence[Ablated]
         "model": model.fingerprint.model,
         "weights_sha256": model.fingerprint.weights_sha256,
         "dtype": model.dtype,
+        "language_weight": model.language_weight,
         "rows": [
             {
                 "variant": each.variant.label,
                 "shots": each.shots,
+                "language_weight": each.variant.language_weight,
+                "multi_crop": each.variant.multi_crop,
                 "mean": plain(mean_figures(each.rows)),
                 "categories": {row.category: plain(row.mean) for row in each.rows},
                 "paper_on_mvtec_percent": dict(

@@ -287,8 +287,9 @@ def print_summary(
         f"false rejects    promised at most {false.promised:.1%} of good frames, with 95 % "
         f"confidence {false.bound:.1%} ({false.num_calibrated} frames to calibrate with)"
     )
+    observed = f"{false.observed:.1%}: " if false.good else ""
     console.print(
-        f"                 observed {false.observed:.1%}: {false.failed} of {false.good} frames "
+        f"                 observed {observed}{false.failed} of {false.good} frames "
         "without a defect in view"
     )
     console.print(f"frames scored    {summary.scored_per_s:.1f} per second")

@@ -44,7 +44,7 @@ def k_center(features: Tensor, count: int) -> Tensor:
 
 
 def thinned(memory: ReferenceMemory, fraction: float) -> ReferenceMemory:
-    """`memory` with this share of its features, at least one of each kind.
+    """`memory` with this share of its features, at least one of each kind that it has.
 
     Raises:
         ValueError: a fraction outside (0, 1].
@@ -55,6 +55,8 @@ def thinned(memory: ReferenceMemory, fraction: float) -> ReferenceMemory:
         return memory
 
     def thin(features: Tensor) -> Tensor:
+        if len(features) == 0:
+            return features
         kept = k_center(features, max(1, round(fraction * len(features))))
         return features[kept.to(features.device)]
 

@@ -2,17 +2,20 @@
 
 A conformal test martingale under the Shiryaev-Roberts procedure (Vovk, Gammerman and Shafer,
 "Algorithmic Learning in a Random World", 2nd ed. 2022, chapter 8; Volkhonskiy et al., COPA 2017).
-Each tested score is ranked, ties at random, among the calibration and all scores tested before;
-while nothing has changed these p-values are independent and uniform, whatever the distribution. A
+Each tested score is ranked, ties at random, among the calibration and all scores tested before (a
+sample of them, once they are many); while nothing has changed these p-values are independent and
+uniform, whatever the distribution. A
 bet of mean 1 is made on each, p = 0.5 paying nothing: that scores run higher, or lower, a little
 or a lot. The statistic R = (R + 1) * bet exceeds a limit c no sooner than after c tests on average
 while nothing changes, and soon after something does.
 
 Scores that run lower are drift too: a covered lens is a good part to nobody.
 
-Frames of one part are not independent, so one frame in so many is tested. Defective parts are part
-of a line's life: one part in twenty raises no alarm, half of all do. A lasting shift that is small
-beside what a short calibration knows becomes usual before it is found.
+Frames of one part are not independent, so each camera's frames are tested with gaps between them.
+The gaps are random: even ones would keep step with parts that come evenly, and always test the same
+phase of them. The calibration must show parts as the stream does. Defective parts are part of a
+line's life: one in twenty raises no alarm, half of all do. A lasting shift that is small beside
+what a short calibration knows becomes usual before it is found.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Tested:
     """What one score adds.
 
     Attributes:
@@ -58,25 +61,26 @@ class Drift:
 
     Args:
         calibration: what the line's thresholds rest on.
-        every: of so many scores one is tested.
-        seed: of ties, and of the scores that are kept once there are too many.
+        every: at least so many scores of a camera lie from one tested to the next, and on
+            average half as many more.
+        seed: of gaps, ties, and of the scores that are kept once there are too many.
     """
 
     def __init__(self, calibration: Calibration, *, every: int, seed: int = 0) -> None:
         self._known = list(calibration.scores)
         self._num_seen = len(self._known)
         self._every = every
-        self._passed_by = 0
+        self._to_go: dict[str, int] = {}
         self._statistics = [0.0] * len(BETS)
         self._alarmed = False
-        self._random = random.Random(seed)  # noqa: S311, ties and samples, no secrets
+        self._random = random.Random(seed)  # noqa: S311, gaps and ties, no secrets
 
-    def observe(self, score: float) -> Finding | None:
-        """Take note of a frame's score; None if it is not one to be tested."""
-        self._passed_by += 1
-        if self._passed_by < self._every:
+    def observe(self, score: float, camera: str = "") -> Tested | None:
+        """Take note of the score of a camera's frame; None if it is not one to be tested."""
+        to_go = self._to_go.get(camera) or self._gap()
+        self._to_go[camera] = to_go - 1
+        if to_go > 1:
             return None
-        self._passed_by = 0
         p_value = self._rank(score)
         self._keep(score)
         self._statistics = [
@@ -87,11 +91,14 @@ class Drift:
         alarm = evidence >= 1.0 and not self._alarmed
         self._alarmed = self._alarmed or alarm
         strongest = max(range(len(BETS)), key=self._statistics.__getitem__)
-        return Finding(
+        return Tested(
             max(1.0, evidence) if self._alarmed else evidence,
             alarm,
             Direction.HIGHER if BETS[strongest] < 0 else Direction.LOWER,
         )
+
+    def _gap(self) -> int:
+        return self._random.randrange(self._every, 2 * self._every)
 
     def _rank(self, score: float) -> float:
         """The smoothed p-value, uniform in [0, 1] while scores are exchangeable."""

@@ -13,7 +13,7 @@ from contract.codec import Frame, Verdict
 from contract.messages import SCORED, Outcome, VerdictMessage
 from scorer.batch import BatchScorer, Scored
 from scorer.cost import LEARNING_RATE, Cost
-from scorer.drift import Drift, Finding
+from scorer.drift import Drift, Tested
 from scorer.lines import LineState
 from scorer.memory import Fingerprint
 from scorer.picture import encode_jpeg, wants_picture
@@ -178,11 +178,14 @@ class Engine:
             scored.anomaly_score, state.thresholds, now_ns=now_ns, deadline_ns=deadline_ns
         )
         shadow = self._shadow(state, scored, decision)
-        tested = self._test_drift(state, decision)
+        tested = self._test_drift(state, decision, job.frame.header.camera)
         return self._verdict(job, decision, now_ns, scored, shadow, tested, step_ns)
 
-    def _test_drift(self, state: LineState, decision: Decision) -> Finding | None:
-        """Whether the line's scores still are those of its calibration, if it has one."""
+    def _test_drift(self, state: LineState, decision: Decision, camera: str) -> Tested | None:
+        """Whether the line's scores still are those of its calibration, if it has one.
+
+        Those of frames that are LATE count as well.
+        """
         calibration, every = state.calibration, state.line.drift_every
         if calibration is None or every is None or decision.score is None:
             return None
@@ -191,7 +194,7 @@ class Engine:
         if drift is None or version != state.memory_version:
             drift = Drift(calibration, every=every)
             self._drifts[name] = state.memory_version, drift
-        tested = drift.observe(decision.score)
+        tested = drift.observe(decision.score, camera)
         if tested is not None and tested.alarm:
             log.warning(
                 "line %s: scores run %s than when it was calibrated: look at its newest pictures "
@@ -225,7 +228,7 @@ class Engine:
         scored_ns: int | None = None,
         scored: Scored | None = None,
         shadow: ShadowVerdict | None = None,
-        tested: Finding | None = None,
+        tested: Tested | None = None,
         step_ns: int | None = None,
     ) -> Verdict:
         frame = job.frame.header

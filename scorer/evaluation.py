@@ -100,7 +100,7 @@ def judge(
     """As `evaluate`, of pictures that were looked at; `model` may be a variant of the looker's.
 
     Args:
-        multi_crop: without references, the score is the mean over ten crops.
+        multi_crop: the words' score of a picture is the mean over ten crops of it.
     """
     category, labels, masks = gallery.category, gallery.labels, gallery.masks
     orders = [np.random.default_rng(seed).permutation(len(category.train)) for seed in range(seeds)]
@@ -153,9 +153,11 @@ def _score(
     memory = model.remember(gallery.references(choice)) if choice else None
     results = [model.score_features(each, text=text, memory=memory) for each in gallery.test]
     scores = torch.cat([result.anomaly_score for result in results])
-    if multi_crop and memory is None:
-        closer = [model.score_features(each, text=text) for each in gallery.crops]
-        scores = torch.stack([result.anomaly_score.mean() for result in closer])
+    if multi_crop:
+        share = 1.0 if memory is None else model.language_weight
+        whole = torch.cat([model.words_score(each.image, text) for each in gallery.test])
+        closer = torch.stack([model.words_score(each, text).mean() for each in gallery.crops])
+        scores = scores + share * (closer - whole)
     if not scores.isfinite().all():
         worst = category.test[int((~scores.isfinite()).nonzero()[0])]
         raise ModelError(f"{worst.image} gets a score that is no number", "verify the weights")

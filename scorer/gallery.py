@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torchvision.transforms.functional import ten_crop
 
 from contract.image import read_image
@@ -47,11 +48,11 @@ class Gallery:
         return [self._look(sample.image) for sample in self.category.test]
 
     @cached_property
-    def crops(self) -> list[Features]:
-        """Of ten crops of each labelled picture, seen as wholes without windows.
+    def crops(self) -> list[Tensor]:
+        """(10, D) of length 1 for each labelled picture: ten crops of it, seen as wholes.
 
         The corners and the middle of the picture at 8/7 of the model's input, and their mirror
-        images (He et al., CVPR 2016, section 4.1): what table 3d calls multi-crop.
+        images (Krizhevsky et al., NeurIPS 2012): what table 3d calls multi-crop.
         """
         return [self._look_closer(sample.image) for sample in self.category.test]
 
@@ -82,11 +83,14 @@ class Gallery:
         self._step()
         return features
 
-    def _look_closer(self, path: Path) -> Features:
+    def _look_closer(self, path: Path) -> Tensor:
         side = self._model.image_px[0]
         pixels = self._model.preprocess([read_image(path)], round(side * 8 / 7))
         alone = self._model.everything(10).without_windows()
-        return self._model.features(torch.cat(ten_crop(pixels, [side, side])), alone)
+        crops = torch.cat(ten_crop(pixels, [side, side]))
+        found = self._model.features(crops, alone).image.clone()
+        self._step()
+        return found
 
 
 def _mask(sample: Sample, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:

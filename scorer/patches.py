@@ -55,6 +55,13 @@ class PatchEncoder:
         self._gain, self._shift = gain.view(3, 1, 1), shift.view(3, 1, 1)
         self._size_px = self._vit.patch_embed.img_size
 
+    @property
+    def products_per_tile(self) -> int:
+        """Multiplications that a tile costs in the linear layers."""
+        tokens = self._vit.patch_embed.num_patches + self._vit.num_prefix_tokens
+        weights = sum(each.numel() for each in self._vit.blocks.parameters() if each.dim() == 2)
+        return int(tokens * weights)
+
     def to(self, like: Tensor) -> PatchEncoder:
         """This encoder on the device and in the dtype of `like`."""
         self._vit.to(like)

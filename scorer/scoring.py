@@ -74,12 +74,18 @@ class Scoring:
             if name == PATCH:
                 projected = self._project(seen.flatten(0, 1))
                 seen = F.normalize(projected, dim=-1).reshape(*seen.shape[:2], -1)
-            maps.append(self._to_patches(name, self._in_words(seen, text)))
+            maps.append(self._to_patches(name, self.words_score(seen, text)))
         anomaly_map = view.stitch(self._over_scales(maps))
-        score = self._in_words(features.image, text).reshape(-1, view.num_tiles).amax(dim=1)
+        score = self.words_score(features.image, text).reshape(-1, view.num_tiles).amax(dim=1)
         # A window without a number is no less an error because the image has one.
         broken = view.highest(anomaly_map).isnan()
         return Result(score.masked_fill(broken, math.nan), anomaly_map)
+
+    def words_score(self, embeddings: Tensor, text: Tensor) -> Tensor:
+        """What words say of embeddings (..., D), equation (1): float32 (...), in [0, 1]."""
+        if self._preset.two_class:
+            return softmax_score(embeddings, text, temperature=self._preset.temperature)
+        return likeness_score(embeddings, text[0])
 
     def by_references(self, features: Features, memory: ReferenceMemory, view: View) -> Result:
         """References alone: equations (4) and (5); the image score is the map's maximum."""
@@ -112,8 +118,3 @@ class Scoring:
         if name in self._coverage:
             return self._over_windows(scores, self._coverage[name])
         return scores.expand(-1, self._num_patches)
-
-    def _in_words(self, embeddings: Tensor, text: Tensor) -> Tensor:
-        if self._preset.two_class:
-            return softmax_score(embeddings, text, temperature=self._preset.temperature)
-        return likeness_score(embeddings, text[0])

@@ -6,6 +6,7 @@ Segmentation", CVPR 2023.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -208,10 +209,16 @@ class WinClip:
         return self._tower.everything(num_images)
 
     def is_sound(self) -> bool:
-        """Whether a grey picture gets a score that is a number."""
-        grey = torch.zeros(1, 3, *self.image_px).to(self._like)
-        score = self.score_pixels(grey, text=self.text_prototypes("object")).anomaly_score
-        return bool(torch.isfinite(score).all())
+        """Whether a grey picture gets scores that are numbers, by words and by references."""
+        features = self.features(torch.zeros(1, 3, *self.image_px).to(self._like))
+        result = self.score_features(
+            features, text=self.text_prototypes("object"), memory=self.remember(features)
+        )
+        return bool(torch.isfinite(result.anomaly_score).all())
+
+    def words_score(self, embeddings: Tensor, text: Tensor) -> Tensor:
+        """What words (2, D) say of embeddings (N, D) of length 1, equation (1): float32 (N,)."""
+        return self._scoring.words_score(embeddings, text)
 
     def text_prototypes(
         self,
@@ -237,7 +244,10 @@ class WinClip:
 
     def view(self, size_px: int, *, overlap_px: int = 0, mask: Tensor | None = None) -> View:
         """How square crops of `size_px` are laid before this model; see `view.make_view`."""
-        return make_view(self._tower, size_px=size_px, overlap_px=overlap_px, mask=mask)
+        view = make_view(self._tower, size_px=size_px, overlap_px=overlap_px, mask=mask)
+        if self._encoder is None:
+            return view
+        return replace(view, num_tokens=view.num_tokens + view.num_tiles * self._encoder_tokens)
 
     def window_cache(self, *, tolerance: float, capacity: int) -> WindowCache:
         """A cache for streams of this model.
@@ -311,7 +321,16 @@ class WinClip:
         """`features` with the patches that references are compared by."""
         if self._encoder is None:
             return features
-        return features._replace(patches=self._encoder(pixels))
+        at_once = max(1, self.max_tokens // self._encoder_tokens)
+        parts = [self._encoder(part) for part in torch.split(pixels, at_once)]
+        return features._replace(patches=torch.cat(parts))
+
+    @property
+    def _encoder_tokens(self) -> int:
+        """What the other network costs a tile, in tokens of the tower; no cache saves them."""
+        if self._encoder is None:
+            return 0
+        return math.ceil(self._encoder.products_per_tile / self._tower.products_per_token)
 
     def enroll(
         self,
@@ -374,8 +393,6 @@ class WinClip:
         Raises:
             ModelError: a preset with other windows.
         """
-        if self._encoder is not None:
-            preset = replace(preset, association_maps=(PATCH,))
         if preset.scales != self.preset.scales:
             raise ModelError(
                 f"preset {preset.name} has windows of {preset.scales} patches",

@@ -88,6 +88,7 @@ class Metrics:
             "station",
             "line",
         )
+        self._drift_versions: dict[tuple[str, ...], str | None] = {}
         self._drift_alarms = counter(
             "drift_alarms", "Alarms that scores left their calibration", *CAMERA[:2], "direction"
         )
@@ -182,10 +183,18 @@ class Metrics:
             self._reused.labels(*camera).observe(header.reused_fraction)
         if header.cache_score_error is not None:
             self._cache_error.labels(*camera).observe(header.cache_score_error)
+        line, version = camera[:2], header.memory_version
         if header.drift_evidence is not None:
-            self._drift.labels(*camera[:2]).set(header.drift_evidence)
+            self._drift.labels(*line).set(header.drift_evidence)
+            self._drift_versions[line] = version
+        elif (
+            header.anomaly_score is not None and self._drift_versions.get(line, version) != version
+        ):
+            # What was found out about another memory says nothing about this one.
+            self._drift.remove(*line)
+            del self._drift_versions[line]
         if header.drift_alarm is not None:
-            self._drift_alarms.labels(*camera[:2], header.drift_alarm).inc()
+            self._drift_alarms.labels(*line, header.drift_alarm).inc()
         if header.shadow_outcome is not None:
             outcomes = (header.outcome.value, header.shadow_outcome.value)
             self._shadowed.labels(*camera, *outcomes).inc()

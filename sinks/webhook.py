@@ -114,17 +114,22 @@ class Webhook:
     def offer(self, arrival: Arrival) -> bool:
         """Queue a verdict of a wanted outcome, and any alarm; False when the queue is full."""
         types = []
-        if arrival.header.outcome in self._settings.outcomes:
-            types.append(VERDICT_TYPE)
         if arrival.header.drift_alarm is not None:
             types.append(DRIFT_TYPE)
+        if arrival.header.outcome in self._settings.outcomes:
+            types.append(VERDICT_TYPE)
         if not types:
             return True
         path = self._evidence_path(arrival)
         event = Event.of(arrival.header, arrived_ns=arrival.arrived_ns, evidence=path)
+        refused = [each for each in types if not self._put(Notice(each, event))]
+        if len(refused) > 1:  # The caller counts one.
+            self._metrics.dropped(self.name, "queue_full", len(refused) - 1)
+        return not refused
+
+    def _put(self, notice: Notice) -> bool:
         try:
-            for each in types:
-                self._queue.put_nowait(Notice(each, event))
+            self._queue.put_nowait(notice)
         except queue.Full:
             return False
         return True

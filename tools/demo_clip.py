@@ -43,10 +43,9 @@ FIRST_GOOD_PARTS = 4
 REGION = {"x_px": 140, "y_px": 60, "width_px": 360, "height_px": 360}
 ENCODER = {"crf": "27", "preset": "slow", "threads": "1", "sc_threshold": "0"}
 REFERENCE_SEED_OFFSET = 1000
-REFERENCE_PARTS = 36
 REFERENCE_CENTRES_PX = (320.0, 270.0, 370.0, 450.0)
 NUM_NORMAL = 60
-FIRST_NORMAL_FRAME = 6 * FRAMES_PER_PART
+REFERENCE_PARTS = 6 + NUM_NORMAL
 
 
 def plan_clip(seed: int) -> list[Part]:
@@ -146,7 +145,7 @@ def _write_good_pictures(seed: int, folder: Path) -> None:
     """Crops of other good parts of the same line, seen by the same camera and encoder.
 
     `references`: four parts, centred, left, right and leaving, to teach the line with.
-    `normal`: frames evenly spaced over other parts, whatever is in view, to calibrate it with.
+    `normal`: a frame of each of 60 other parts, at any place in view, to calibrate it with.
     """
     parts = plan_parts(seed, [None] * REFERENCE_PARTS)
     num_frames = REFERENCE_PARTS * FRAMES_PER_PART
@@ -155,8 +154,11 @@ def _write_good_pictures(seed: int, folder: Path) -> None:
         centres = parts[number + 1].centres_px(num_frames)
         frame = int(np.argmin(np.abs(centres - centre_px)))
         wanted[frame] = folder / "references" / f"{number}.png"
-    spaced = np.linspace(FIRST_NORMAL_FRAME, num_frames - 1, NUM_NORMAL).round()
-    for number, frame in enumerate(spaced.astype(int).tolist()):
+    rng = np.random.default_rng([seed, 1])
+    for number in range(NUM_NORMAL):
+        # Parts follow each other by so many frames: any of those shows another place.
+        phase = int(rng.integers(FRAMES_PER_PART))
+        frame = (number + REFERENCE_PARTS - NUM_NORMAL) * FRAMES_PER_PART + phase
         wanted[frame] = folder / "normal" / f"{number:02}.jpg"
     clip = folder / "good.mp4"
     _render(parts, seed, clip)

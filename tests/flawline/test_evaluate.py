@@ -109,6 +109,7 @@ def test_an_ablation_of_the_paper(root: Path, tmp_path: Path) -> None:
         (["--ablate", "table5", "--shots", "0"], "--shots 1,2,4"),
         (["--ablate", "table6", "--shots", "9"], "up to 3"),
         (["--ablate", "table3", "--report", "a.html"], "--json"),
+        (["--ablate", "table3", "--preset", "anomalib"], "the paper's method"),
     ],
 )
 def test_ablations_that_cannot_be(root: Path, arguments: list[str], told: str) -> None:

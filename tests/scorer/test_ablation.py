@@ -171,16 +171,40 @@ def test_multi_crop_is_the_mean_over_ten_crops(tmp_path: Path, mini: WinClip) ->
     [plain] = judge(mini, gallery, shots=(0,), seeds=1)
     [closer] = judge(mini, gallery, shots=(0,), seeds=1, multi_crop=True)
     text = mini.text_prototypes("plates")
+    normal, anomalous = (oracle.unit(each.tolist()) for each in text)
     for crops, judged in zip(gallery.crops, closer.judged, strict=True):
-        assert len(crops.image) == 10
+        assert len(crops) == 10
         scores = [
-            float(mini.score_features(crops.take([index]), text=text).anomaly_score)
-            for index in range(10)
+            oracle.language(oracle.unit(crop.tolist()), (normal, anomalous), PAPER.temperature)
+            for crop in crops
         ]
         assert judged.anomaly_score == pytest.approx(math.fsum(scores) / 10, abs=1e-5)
     for one, other in zip(plain.judged, closer.judged, strict=True):
         np.testing.assert_array_equal(one.anomaly_map, other.anomaly_map)
         assert one.anomaly_score != other.anomaly_score
+
+
+def test_multi_crop_beside_references(tmp_path: Path, mini: WinClip) -> None:
+    """Equation (6): half of the score is the words'; only that half is of the crops."""
+    [category] = read_dataset(write_plates(tmp_path / "plates"))
+    gallery = Gallery(mini, category, lambda: None)
+    scores = {
+        (weight, crops): [
+            each.anomaly_score
+            for each in judge(
+                mini.variant(PAPER, language_weight=weight),
+                gallery,
+                shots=(1,),
+                seeds=1,
+                multi_crop=crops,
+            )[0].judged
+        ]
+        for weight, crops in ((0.0, True), (1.0, True), (0.5, True))
+    }
+    for references, words, mixed in zip(
+        scores[0.0, True], scores[1.0, True], scores[0.5, True], strict=True
+    ):
+        assert mixed == pytest.approx((references + words) / 2, abs=1e-6)
 
 
 def test_a_variant_with_other_windows_is_refused(bench: Bench) -> None:

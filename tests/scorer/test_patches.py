@@ -16,9 +16,11 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from contract.config import Model
 from contract.errors import MemoryMismatch, ModelError
 from scorer import WinClip
+from scorer.coreset import thinned
 from scorer.explanation import explain
 from scorer.loading import load_model
 from scorer.maps import association
+from scorer.winclip import Crop
 from tests.scorer.pictures import part
 
 NAME = "vit_small_patch14_dinov2"
@@ -100,6 +102,33 @@ def test_a_crop_in_tiles(model: WinClip) -> None:
     assert all(len(windows) == 0 for bank in memory.banks for windows in bank.windows)
     found = model.score([part(1)], memory=memory, view=view)
     assert float(found.anomaly_score) < 1e-4, "a reference is like itself"
+
+
+def test_a_coreset_of_its_patches(model: WinClip) -> None:
+    memory = thinned(model.enroll([part(1), part(2)]), 0.1)
+    assert len(memory.banks[0].patches) == 45
+    assert 0 < float(model.score([part(3)], memory=memory).anomaly_score) < 1
+
+
+def test_no_cache_saves_what_it_costs(model: WinClip, mini: WinClip) -> None:
+    """A still scene is cheap for the windows, not for the other network."""
+    view, plain = model.view(PICTURE_PX), mini.view(PICTURE_PX)
+    assert view.num_tokens > 1.5 * plain.num_tokens
+    cache = model.window_cache(tolerance=0.0, capacity=1)
+    crop = Crop(part(5), view, "camera")
+    model.look([crop], cache)
+    [seen] = model.look([crop], cache)
+    assert view.num_tokens - seen.saved_tokens >= view.num_tokens - plain.num_tokens
+
+
+def test_weights_that_give_no_numbers_are_found(tmp_path: Path) -> None:
+    state = timm.create_model(NAME, num_classes=0).state_dict()
+    save_file(
+        {key: torch.full_like(value, torch.nan) for key, value in state.items()},
+        tmp_path / "nan.safetensors",
+    )
+    broken = WinClip.load(association=NAME, association_weights=tmp_path / "nan.safetensors")
+    assert not broken.is_sound()
 
 
 def test_an_explanation_names_the_patch_alone(model: WinClip) -> None:

@@ -101,6 +101,22 @@ def test_drift_is_told_per_line(numbers: Metrics) -> None:
     assert value_of(numbers, "drift_alarms_total", **line, direction="lower") == 1
 
 
+def test_what_was_found_out_about_another_memory_is_over(numbers: Metrics) -> None:
+    """Else the alert would go on when the next memory is not calibrated."""
+    numbers.arrived(arrival(verdict(0, drift_evidence=1.5, memory_version="v1")))
+    numbers.arrived(arrival(verdict(1, memory_version="v1")))
+    assert numbers.registry.get_sample_value(
+        "flawline_drift_evidence", {"station": "station", "line": "belt"}
+    )
+    numbers.arrived(arrival(verdict(2, memory_version="v2")))
+    assert (
+        numbers.registry.get_sample_value(
+            "flawline_drift_evidence", {"station": "station", "line": "belt"}
+        )
+        is None
+    )
+
+
 def test_reuse_its_error_and_the_shadow_are_told(numbers: Metrics) -> None:
     shadowed: dict[str, Any] = {
         "shadow_version": "v2",

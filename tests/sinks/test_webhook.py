@@ -110,7 +110,7 @@ def test_an_alarm_is_told_whatever_the_outcome(receiver: HttpReceiver) -> None:
         (request.document["type"], request.document["data"]["frame_id"])
         for request in receiver.requests
     ]
-    assert sent == [("flawline.drift", 1), ("flawline.verdict", 2), ("flawline.drift", 2)]
+    assert sent == [("flawline.drift", 1), ("flawline.drift", 2), ("flawline.verdict", 2)]
     assert receiver.requests[0].document["data"]["drift_alarm"] == "lower"
     assert len({request.document["id"] for request in receiver.requests}) == 3
     for request in receiver.requests:

@@ -7,6 +7,7 @@ association alone, without any by words alone.
 
 import argparse
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -72,10 +73,8 @@ def main() -> None:
     root = args.root
     if root is None:
         root = HELD_OUT / str(args.seed)
-        if not root.exists():
-            write_held_out(
-                root, args.seed, references=12, normal=args.images, defective=args.images
-            )
+        shutil.rmtree(root, ignore_errors=True)
+        write_held_out(root, args.seed, references=12, normal=args.images, defective=args.images)
     rows: dict[str, list[Row]] = {}
     for name, model in shipped_and_random(seed=0).items():
         rows[name] = [
