@@ -88,7 +88,7 @@ class Exporter:
         self._fed += 1
         self.metrics.observe(camera(10 * self._fed, stream=STREAM))
         self.metrics.observe(scorer_alive())
-        self.metrics.arrived(arrival(verdict(self._fed, stream=STREAM)))
+        self.metrics.arrived(arrival(verdict(self._fed, stream=STREAM, drift_evidence=0.25)))
         self.metrics.booked(
             Counter(
                 {
