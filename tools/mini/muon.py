@@ -43,7 +43,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly the orthogonal polar factor of a matrix [M, N]: singular values become 0.7..1.2."""
+    """Nearly the orthogonal polar factor of a matrix [M, N]: singular values become 0.7..1.2.
+
+    Those far below the others stay smaller.
+    """
     a, b, c = COEFFICIENTS
     x = matrix / (matrix.norm() + 1e-7)
     flat: Tensor = x if x.shape[0] <= x.shape[1] else x.T
