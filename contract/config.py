@@ -175,7 +175,7 @@ class Model(Section):
         if self.name != "flawline-mini" and not (self.weights or self.pretrained):
             raise ValueError(f"{self.name} needs weights (a local file) or pretrained (a tag)")
         if (self.association is None) != (self.association_weights is None):
-            raise ValueError("association needs association_weights (a local file), and they it")
+            raise ValueError("association and association_weights (a local file) go together")
         if self.dtype == "float16" and self.device == "cpu":
             raise ValueError("float16 is for GPUs; use auto, bfloat16 or float32 on a CPU")
         if self.compile and self.device == "cpu":

@@ -17,6 +17,7 @@ from flawline.evaluate import (
     percent,
     plain,
     require_folder,
+    row_document,
     table_console,
     write,
 )
@@ -129,7 +130,7 @@ def document(name: str, table: Table, model: WinClip, ablated: Sequence[Ablated]
                 "language_weight": each.variant.language_weight,
                 "multi_crop": each.variant.multi_crop,
                 "mean": plain(mean_figures(each.rows)),
-                "categories": {row.category: plain(row.mean) for row in each.rows},
+                "categories": [row_document(row) for row in each.rows],
                 "paper_on_mvtec_percent": dict(
                     zip(table.figures, each.variant.published.get(each.shots, ()), strict=False)
                 ),

@@ -136,26 +136,28 @@ def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
         "preset": model.fingerprint.preset,
         "dtype": model.dtype,
         "language_weight": model.language_weight,
-        "categories": [
-            {
-                "category": row.category,
-                "shots": row.shots,
-                "seeds": row.num_seeds,
-                **plain(row.mean),
-                "std": plain(row.std),
-                "ci95": {
-                    name: [_number(low), _number(high)]
-                    for name, low, high in zip(row.mean._fields, *row.ci95, strict=True)
-                },
-                "seconds_per_image": row.seconds,
-            }
-            for row in rows
-        ],
+        "categories": [row_document(row) for row in rows],
         "mean": {
             str(count): plain(mean_figures(row for row in rows if row.shots == count))
             for count in shots
         },
         "published": [each._asdict() for each in published({row.category for row in rows})],
+    }
+
+
+def row_document(row: Row) -> dict[str, Any]:
+    """One category with so many references as JSON."""
+    return {
+        "category": row.category,
+        "shots": row.shots,
+        "seeds": row.num_seeds,
+        **plain(row.mean),
+        "std": plain(row.std),
+        "ci95": {
+            name: [_number(low), _number(high)]
+            for name, low, high in zip(row.mean._fields, *row.ci95, strict=True)
+        },
+        "seconds_per_image": row.seconds,
     }
 
 
