@@ -140,7 +140,7 @@ def test_an_explanation_names_the_patch_alone(model: WinClip) -> None:
 def test_a_configuration_asks_for_it(weights: Path) -> None:
     settings = Model(association=NAME, association_weights=weights)
     assert load_model(settings).fingerprint.model == f"flawline-mini + {NAME}"
-    with pytest.raises(ValueError, match="association and association_weights .* go together"):
+    with pytest.raises(ValueError, match="go together"):
         Model(association=NAME)
 
 
