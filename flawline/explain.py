@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RED, BLUE = "#d1343a", "#1f6fb4"
 CONTEXT_PATCHES: Final = 2
+MAPS_IN_ROW: Final = 3
 GRID_COLUMNS: Final = 12
 TITLES: Final = {
     "words": "words: what the prompts say of each place",
@@ -130,10 +131,12 @@ def draw(
         for each in axes[2:]:
             each.axis("off")
         axes[2].text(0, 0.6, f"of the anomalous prompts most like:\n\n{found.prompt}", fontsize=11)
-    maps = _row(figure, grid, 1, len(found.terms))
-    for each, term in zip(maps, found.terms, strict=True):
+    maps = _row(figure, grid, 1, max(MAPS_IN_ROW, len(found.terms)))
+    for each, term in zip(maps, found.terms, strict=False):
         shaded = _show_map(each, crop, term, found.place, model)
         figure.colorbar(shaded, ax=each, shrink=0.75)
+    for spare in maps[len(found.terms) :]:
+        spare.axis("off")
     figure.supxlabel(
         "Each map has a scale of its own: what counts is its number times its weight.", fontsize=10
     )
