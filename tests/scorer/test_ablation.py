@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,10 +163,15 @@ def test_words_of_the_rows() -> None:
     assert len(VARIANTS["(b) + state ensemble"].preset.normal_states) == 7
 
 
-def test_multi_crop_is_the_mean_over_ten_crops(tmp_path: Path, mini: WinClip) -> None:
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory, mini: WinClip) -> Gallery:
+    root = write_plates(tmp_path_factory.mktemp("data") / "plates")
+    [category] = read_dataset(root)
+    return Gallery(mini, category, lambda: None)
+
+
+def test_multi_crop_is_the_mean_over_ten_crops(gallery: Gallery, mini: WinClip) -> None:
     """The mean changes the score and nothing else; the crops are real parts of the picture."""
-    [category] = read_dataset(write_plates(tmp_path / "plates"))
-    gallery = Gallery(mini, category, lambda: None)
     [plain] = judge(mini, gallery, shots=(0,), seeds=1)
     [closer] = judge(mini, gallery, shots=(0,), seeds=1, multi_crop=True)
     text = mini.text_prototypes("plates")
@@ -184,26 +188,22 @@ def test_multi_crop_is_the_mean_over_ten_crops(tmp_path: Path, mini: WinClip) ->
         assert one.anomaly_score != other.anomaly_score
 
 
-def test_multi_crop_beside_references(tmp_path: Path, mini: WinClip) -> None:
+def test_multi_crop_beside_references(gallery: Gallery, mini: WinClip) -> None:
     """Equation (6): half of the score is the words'; only that half is of the crops."""
-    [category] = read_dataset(write_plates(tmp_path / "plates"))
-    gallery = Gallery(mini, category, lambda: None)
     scores = {
-        (weight, crops): [
+        weight: [
             each.anomaly_score
             for each in judge(
                 mini.variant(PAPER, language_weight=weight),
                 gallery,
                 shots=(1,),
                 seeds=1,
-                multi_crop=crops,
+                multi_crop=True,
             )[0].judged
         ]
-        for weight, crops in ((0.0, True), (1.0, True), (0.5, True))
+        for weight in (0.0, 0.5, 1.0)
     }
-    for references, words, mixed in zip(
-        scores[0.0, True], scores[1.0, True], scores[0.5, True], strict=True
-    ):
+    for references, mixed, words in zip(*scores.values(), strict=True):
         assert mixed == pytest.approx((references + words) / 2, abs=1e-6)
 
 
