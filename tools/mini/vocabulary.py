@@ -8,7 +8,6 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
 SOT, EOT = 49406, 49407
-UNKNOWN = 0
 CONTEXT = 32
 
 
