@@ -9,16 +9,16 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
+from contract.image import Pixels
 from scorer import WinClip
-from scorer.models import MINI
-from scorer.pixels import Picture
+from scorer.clip.models import MINI
 
 OBJECT = "bottle"
 SEED = 0
 LIVELY = 4.0
 
 
-def pictures(count: int, side_px: int) -> list[Picture]:
+def pictures(count: int, side_px: int) -> list[Pixels]:
     """Smooth random textures, each another one."""
     random = np.random.default_rng(SEED)
     coarse = random.integers(0, 255, (count, side_px // 8, side_px // 8, 3), dtype=np.uint8)

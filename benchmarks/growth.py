@@ -14,23 +14,23 @@ from benchmarks.contestants import OBJECT, load, pictures
 from benchmarks.timing import Contender, medians_s
 from contract.clock import SystemClock
 from contract.codec import Frame
-from contract.config import Cache, Line
+from contract.config import CacheSettings, Line
+from contract.image import Pixels
 from contract.messages import FrameMessage
 from scorer import ReferenceMemory, WinClip
-from scorer.batch import BatchScorer
-from scorer.cost import Cost
-from scorer.engine import Engine
-from scorer.lines import Judge, LineState
-from scorer.memory import Bank
-from scorer.pixels import Picture
-from scorer.scheduler import Scheduler
-from scorer.verdicts import Thresholds
+from scorer.scoring.memory import Bank
+from scorer.serving.batch import BatchScorer
+from scorer.serving.cost import Cost
+from scorer.serving.engine import Engine
+from scorer.serving.lines import LineState, MemoryInUse
+from scorer.serving.scheduler import Scheduler
+from scorer.serving.verdicts import Thresholds
 
 LINES = (1, 2, 4, 8)
 SIZES = {1: 1.0, 4: 26 / 15, 9: 2.0}
 REFERENCES = (1, 4, 16, 64, 1000)
 FRAMES = 8
-CACHE_OFF = Cache.model_validate({"mode": "off"})
+CACHE_OFF = CacheSettings.model_validate({"mode": "off"})
 
 
 def lines(name: str, weights: Path | None, *, dtype: str, rounds: int) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def random_memory(model: WinClip, count: int) -> ReferenceMemory:
     return ReferenceMemory((bank,), count, model.fingerprint)
 
 
-def _score(model: WinClip, crop: list[Picture], **against: Any) -> None:
+def _score(model: WinClip, crop: list[Pixels], **against: Any) -> None:
     model.score(crop, **against)
 
 
@@ -132,7 +132,7 @@ def _station(model: WinClip, memories: list[ReferenceMemory]) -> tuple[Engine, S
         line = Line.model_validate(
             {"name": name, "cameras": [{"name": f"cam-{number}", "source": "/dev/video0"}]}
         )
-        judge = Judge(memory, "v1", Thresholds(0.5))
+        judge = MemoryInUse(memory, "v1", Thresholds(0.5))
         text = model.text_prototypes(OBJECT)
         states[name] = LineState(line, text, model.view(model.image_px[0]), judge)
     scheduler = Scheduler(
@@ -149,7 +149,7 @@ def _station(model: WinClip, memories: list[ReferenceMemory]) -> tuple[Engine, S
     return engine, scheduler, len(memories)
 
 
-def _work_off(engine: Engine, scheduler: Scheduler, num_lines: int, images: list[Picture]) -> None:
+def _work_off(engine: Engine, scheduler: Scheduler, num_lines: int, images: list[Pixels]) -> None:
     turns = islice(cycle(range(num_lines)), len(images))
     for frame_id, (number, image) in enumerate(zip(turns, images, strict=True)):
         engine.submit(frame_of(image, frame_id, number), 0)
@@ -157,7 +157,7 @@ def _work_off(engine: Engine, scheduler: Scheduler, num_lines: int, images: list
         engine.step()
 
 
-def frame_of(image: Picture, frame_id: int, number: int = 0) -> Frame:
+def frame_of(image: Pixels, frame_id: int, number: int = 0) -> Frame:
     """A frame of camera `number`, without deadline."""
     header = FrameMessage(
         station="bench",

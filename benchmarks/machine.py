@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from scorer.precision import has_bfloat16
+from scorer.windows.precision import has_bfloat16
 
 
 def machine() -> dict[str, str]:

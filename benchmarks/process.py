@@ -23,9 +23,9 @@ from contract.codec import decode_verdict, encode, encode_frame
 from contract.config_file import load_config
 from contract.messages import AckMessage
 from contract.sockets import Sockets
-from scorer.enrolment import enroll
-from scorer.loading import load_model
-from scorer.shelf import Shelf
+from scorer.references.enrolment import enroll
+from scorer.references.shelf import Shelf
+from scorer.scoring.winclip import load_model
 
 START_S = 300.0
 ANSWER_S = 120.0

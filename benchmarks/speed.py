@@ -15,9 +15,9 @@ from benchmarks.contestants import OBJECT, load, pictures
 from benchmarks.rival import Anomalib
 from benchmarks.timing import Contender, medians_s
 from scorer import ReferenceMemory, WinClip
-from scorer.linear import Linear
-from scorer.precision import has_bfloat16
-from scorer.tower import ImageTower
+from scorer.windows.linear import Linear
+from scorer.windows.precision import has_bfloat16
+from scorer.windows.tower import ImageTower
 
 REFERENCES = 4
 CHANGED_PATCHES = 5

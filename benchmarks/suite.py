@@ -16,7 +16,7 @@ from benchmarks import growth, process
 from benchmarks.contestants import random_weights
 from benchmarks.machine import machine
 from benchmarks.speed import speed
-from scorer.models import MINI
+from scorer.clip.models import MINI
 
 
 @dataclass(frozen=True)

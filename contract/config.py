@@ -129,7 +129,7 @@ class Line(Section):
         return self
 
 
-class Model(Section):
+class ModelSettings(Section):
     """The CLIP model that scores."""
 
     name: str = Field("flawline-mini", description="an open_clip model name, or flawline-mini")
@@ -183,7 +183,7 @@ class Model(Section):
         return self
 
 
-class Cache(Section):
+class CacheSettings(Section):
     """Reuse of windows whose pixels did not change since the camera's last frame."""
 
     mode: Literal["off", "exact", "tolerant"] = Field(
@@ -210,11 +210,11 @@ class Cache(Section):
 class Scorer(Section):
     """The scoring process."""
 
-    model: Model = Field(
-        default_factory=lambda: Model.model_validate({}), description="the CLIP model"
+    model: ModelSettings = Field(
+        default_factory=lambda: ModelSettings.model_validate({}), description="the CLIP model"
     )
-    cache: Cache = Field(
-        default_factory=lambda: Cache.model_validate({}), description="the window cache"
+    cache: CacheSettings = Field(
+        default_factory=lambda: CacheSettings.model_validate({}), description="the window cache"
     )
     max_batch_frames: int = Field(8, ge=1, le=256, description="frames scored in one pass")
     max_wait_s: float = Field(

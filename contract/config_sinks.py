@@ -13,7 +13,7 @@ from contract.section import HttpUrl, Port, ResolvedPath, Section
 MODBUS_WORDS: Final = 10
 
 
-class Evidence(Section):
+class EvidenceSettings(Section):
     """Pictures that show why: the crop and its heatmap, as JPEG."""
 
     directory: ResolvedPath | None = Field(None, description="empty: DATA/heatmaps")
@@ -22,7 +22,7 @@ class Evidence(Section):
     jpeg_quality: int = Field(88, ge=30, le=100, description="JPEG quality of the overlay")
 
 
-class Webhook(Section):
+class WebhookSettings(Section):
     """An HTTP receiver of verdict events (CloudEvents JSON)."""
 
     name: Name = Field(description="unique in the station")
@@ -41,7 +41,7 @@ class Webhook(Section):
 
 
 class Modbus(Section):
-    """A PLC that is written to by Modbus TCP (register block: `sinks/registers.py`)."""
+    """A PLC that is written to by Modbus TCP (register block: `sinks/plc/registers.py`)."""
 
     name: Name = Field(description="unique in the station")
     line: Name = Field(description="the line whose verdicts go here")
@@ -64,7 +64,7 @@ class Modbus(Section):
     )
 
 
-class Metrics(Section):
+class MetricsSettings(Section):
     """The Prometheus exporter of the sinks process."""
 
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -86,13 +86,15 @@ class Sinks(Section):
     )
     event_max_age_days: float = Field(365.0, gt=0, le=36500, description="older events go")
     queue_size: int = Field(1024, ge=8, le=1_000_000, description="verdicts waiting to be stored")
-    evidence: Evidence = Field(
-        default_factory=lambda: Evidence.model_validate({}), description="pictures of verdicts"
+    evidence: EvidenceSettings = Field(
+        default_factory=lambda: EvidenceSettings.model_validate({}),
+        description="pictures of verdicts",
     )
-    metrics: Metrics = Field(
-        default_factory=lambda: Metrics.model_validate({}), description="Prometheus exporter"
+    metrics: MetricsSettings = Field(
+        default_factory=lambda: MetricsSettings.model_validate({}),
+        description="Prometheus exporter",
     )
-    webhooks: tuple[Webhook, ...] = Field((), description="receivers of events over HTTP")
+    webhooks: tuple[WebhookSettings, ...] = Field((), description="receivers of events over HTTP")
     modbus: tuple[Modbus, ...] = Field((), description="PLCs that are written to")
 
 

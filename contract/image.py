@@ -14,8 +14,11 @@ from contract.errors import ImageError
 IMAGE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 MAX_IMAGE_PIXELS: Final = 200_000_000
 
+Pixels = npt.NDArray[np.uint8]
+"""A picture (H, W, 3), uint8, RGB."""
 
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
+
+def read_image(path: Path) -> Pixels:
     """The picture in `path` as (H, W, 3), uint8, RGB.
 
     Grey values are repeated, 16-bit grey is divided by 257, an alpha channel is laid over black,

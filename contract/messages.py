@@ -244,6 +244,10 @@ class ProcessMessage(Message):
     frames_scored: Count = 0
 
 
+StatusMessage = CameraMessage | DropMessage | EndOfStreamMessage | ProcessMessage
+"""What comes over the status channel."""
+
+
 class RequestMessage(Message):
     """A command for the scorer."""
 

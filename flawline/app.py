@@ -69,7 +69,7 @@ def demo(
     Teaches the line from four good parts, inspects 60 seconds of belt as from a live camera, and
     compares the verdicts with the truth of the clip. Needs no camera, no network and no GPU.
     """
-    from flawline.demo import run_demo
+    from flawline.demo.demo import run_demo
 
     raise typer.Exit(run_demo(directory, live=live, metrics_port=metrics_port))
 
@@ -85,7 +85,7 @@ def run(
 
     Ends by itself when every camera is a file or folder that came to its end.
     """
-    from flawline.run import run_station
+    from flawline.station.run import run_station
 
     raise typer.Exit(run_station(config, log_level=log_level))
 
@@ -140,7 +140,7 @@ def enroll(
 
     Pictures show the inspected crop, at any resolution, unless --whole-picture is given.
     """
-    from flawline.enroll import enroll_from_camera, enroll_from_images
+    from flawline.commands.enroll import enroll_from_camera, enroll_from_images
 
     if (images is None) == (camera is None):
         raise typer.BadParameter("give exactly one of --images DIR and --from CAMERA")
@@ -195,7 +195,7 @@ def calibrate(
     The promise holds for frames like those given: one per part, same product, light and camera. A
     running scorer follows without restart. Too few frames: it says how many are needed.
     """
-    from flawline.calibrate import run_calibrate
+    from flawline.commands.calibrate import run_calibrate
 
     if (normal is None) == (from_store is None):
         raise typer.BadParameter("give exactly one of --normal DIR and --from-store HOURS")
@@ -239,7 +239,7 @@ def score(
     Without --reference the score says how anomalous the words find the picture (zero-shot). With
     it, a provisional threshold from the references themselves gives a verdict.
     """
-    from flawline.score import ScoreOptions, model_settings, score_images
+    from flawline.commands.score import ScoreOptions, model_settings, score_images
 
     settings = model_settings(
         name=model,
@@ -277,8 +277,8 @@ def explain(
     association_weights: AssociationWeights = None,
 ) -> None:
     """Say and draw why a picture has its score: which window, scale, words and reference."""
-    from flawline.explain import ExplainOptions, run_explain
-    from flawline.score import model_settings
+    from flawline.commands.explain import ExplainOptions, run_explain
+    from flawline.commands.score import model_settings
 
     settings = model_settings(
         name=model,
@@ -325,8 +325,8 @@ def evaluate(
     ROOT holds <category>/train/good, test/good and test/<defect>; masks in ground_truth/<defect>
     are optional. On all of MVTec-AD or VisA the published figures stand beside ours.
     """
-    from flawline.evaluate import EvaluateOptions, run_evaluate, shots_of
-    from flawline.score import model_settings
+    from flawline.commands.evaluate import EvaluateOptions, run_evaluate, shots_of
+    from flawline.commands.score import model_settings
 
     settings = model_settings(
         name=model,
@@ -342,7 +342,7 @@ def evaluate(
     if ablate is None:
         run_evaluate(EvaluateOptions(*chosen))
         return
-    from flawline.ablate import run_ablation
+    from flawline.commands.ablate import run_ablation
 
     run_ablation(ablate, EvaluateOptions(*chosen))
 
@@ -356,7 +356,7 @@ def ledger(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the book: every admitted frame and its one outcome. Exit 1 if it does not balance."""
-    from flawline.ledger import print_ledger
+    from flawline.commands.ledger import print_ledger
 
     raise typer.Exit(print_ledger(config, store_url=store, as_json=as_json))
 
@@ -389,7 +389,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure what frames cost on this machine; contenders take turns, medians are told."""
-    from flawline.bench import run_bench
+    from flawline.commands.bench import run_bench
 
     run_bench(
         names or [],

@@ -20,7 +20,7 @@ memory_app = typer.Typer(
 @config_app.command("check")
 def config_check(path: Annotated[Path, typer.Argument(help="Configuration file (YAML).")]) -> None:
     """Check a configuration: every mistake with its line and what would be right."""
-    from flawline.config import check
+    from flawline.commands.config import check
 
     check(path)
 
@@ -28,7 +28,7 @@ def config_check(path: Annotated[Path, typer.Argument(help="Configuration file (
 @config_app.command("schema")
 def config_schema() -> None:
     """Print the JSON schema of the configuration, for editors."""
-    from flawline.config import print_schema
+    from flawline.commands.config import print_schema
 
     print_schema()
 
@@ -36,7 +36,7 @@ def config_schema() -> None:
 @config_app.command("example")
 def config_example() -> None:
     """Print a small configuration to start from."""
-    from flawline.config import print_example
+    from flawline.commands.config import print_example
 
     print_example()
 
@@ -44,7 +44,7 @@ def config_example() -> None:
 @config_app.command("keys")
 def config_keys(directory: Annotated[Path, typer.Argument(help="Empty folder.")]) -> None:
     """Make the keys that encrypt tcp connections between hosts."""
-    from flawline.config import make_keys
+    from flawline.commands.config import make_keys
 
     make_keys(directory)
 
@@ -55,7 +55,7 @@ LineName = Annotated[str, typer.Option("--line", "-l", help="The line.")]
 @memory_app.command("list")
 def memory_list(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """List a line's versions, which of them judge, and how a shadow would have judged."""
-    from flawline.memory import list_memories
+    from flawline.commands.memory import list_memories
 
     list_memories(config, line=line)
 
@@ -66,8 +66,8 @@ def memory_activate(
     line: LineName,
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
-    """Judge by this version from now on; no frame is lost."""
-    from flawline.memory import point
+    """MemoryInUse by this version from now on; no frame is lost."""
+    from flawline.commands.memory import point
 
     point(config, "activate", line=line, version=version)
 
@@ -81,23 +81,23 @@ def memory_shadow(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Have a version judge beside the active one, without a say; `list` counts disagreements."""
-    from flawline.memory import point
+    from flawline.commands.memory import point
 
     point(config, "shadow", line=line, version=version)
 
 
 @memory_app.command("promote")
 def memory_promote(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Judge by the shadow from now on."""
-    from flawline.memory import point
+    """MemoryInUse by the shadow from now on."""
+    from flawline.commands.memory import point
 
     point(config, "promote", line=line)
 
 
 @memory_app.command("rollback")
 def memory_rollback(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Judge by the version that was active before; doing it twice returns."""
-    from flawline.memory import point
+    """MemoryInUse by the version that was active before; doing it twice returns."""
+    from flawline.commands.memory import point
 
     point(config, "rollback", line=line)
 
@@ -107,7 +107,7 @@ def models_list(
     every: Annotated[bool, typer.Option("--all", help="All open_clip models and tags.")] = False,
 ) -> None:
     """List the models that Flawline can use."""
-    from flawline.models import list_models
+    from flawline.commands.models import list_models
 
     list_models(every=every)
 
@@ -118,7 +118,7 @@ def models_pull(
     tag: Annotated[str, typer.Argument(help="Pretrained tag.")] = "laion400m_e32",
 ) -> None:
     """Download the weights of a model to this host, once."""
-    from flawline.models import pull_model
+    from flawline.commands.models import pull_model
 
     pull_model(name, tag)
 
@@ -130,6 +130,6 @@ def models_verify(
     sha256: Annotated[str | None, typer.Option(help="Expected SHA-256 of the file.")] = None,
 ) -> None:
     """Load a model's weights, score one picture with it, and print its SHA-256."""
-    from flawline.models import verify_model
+    from flawline.commands.models import verify_model
 
     verify_model(name, weights=weights, sha256=sha256)

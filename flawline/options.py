@@ -1,11 +1,14 @@
-"""Options that several commands share."""
+"""What several commands share: their options, and what they need installed."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from contract.errors import ConfigError
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)
@@ -28,3 +31,13 @@ AssociationModel = Annotated[
     typer.Option(help="timm model whose patches are compared with references, instead of CLIP's."),
 ]
 AssociationWeights = Annotated[Path | None, typer.Option(help="Its local weights file.")]
+
+
+def require(module: str, *, extra: str) -> None:
+    """Say before the work, and not after an hour of it, that something is missing.
+
+    Raises:
+        ConfigError: `module` is not installed; names the extra that brings it.
+    """
+    if find_spec(module) is None:
+        raise ConfigError(f"{module} is not installed here", f"pip install 'flawline[{extra}]'")

@@ -10,7 +10,7 @@ from av.filter import Graph
 
 from contract.config import Region
 from contract.errors import SourceError
-from ingest.picture import Pixels
+from contract.image import Pixels
 
 # The cubic of Pillow's BICUBIC (Keys, a = -1/2), so that a video frame and a picture file of the
 # same scene give the same crop; both widen their support when they shrink.

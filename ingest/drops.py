@@ -21,7 +21,7 @@ MAX_RANGES = 10_000
 log = logging.getLogger(__name__)
 
 
-class Range(NamedTuple):
+class DropRange(NamedTuple):
     """Frames `first_frame_id` to `last_frame_id`, both included."""
 
     first_frame_id: int
@@ -39,7 +39,7 @@ class Drops:
     def __init__(self, max_ranges: int = MAX_RANGES) -> None:
         self._lock = Lock()
         self._max_ranges = max_ranges
-        self._ranges: deque[Range] = deque()
+        self._ranges: deque[DropRange] = deque()
         self.cause = NO_SCORER
         self.dropped = 0
         self.forgotten = 0
@@ -56,11 +56,11 @@ class Drops:
             if last and last.last_frame_id + 1 == frame_id and last.reason == reason:
                 self._ranges[-1] = last._replace(last_frame_id=frame_id)
                 return
-            self._ranges.append(Range(frame_id, frame_id, reason))
+            self._ranges.append(DropRange(frame_id, frame_id, reason))
             if len(self._ranges) > self._max_ranges:
                 self._forget_oldest()
 
-    def deliver(self, send: Callable[[Range], bool]) -> bool:
+    def deliver(self, send: Callable[[DropRange], bool]) -> bool:
         """Have `send` take the ranges, oldest first, until it says false; true if none is left."""
         with self._lock:
             while self._ranges and send(self._ranges[0]):

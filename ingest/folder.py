@@ -11,8 +11,8 @@ from PIL import Image
 from contract.clock import NS_PER_S
 from contract.config import Region
 from contract.errors import ImageError, SourceConfigError
-from contract.image import list_images, read_image
-from ingest.picture import Damage, Picture, Pixels, Stream
+from contract.image import Pixels, list_images, read_image
+from ingest.picture import Damage, Picture, Stream
 
 
 def read_folder(path: Path, *, fps: float) -> Stream:

@@ -9,10 +9,9 @@ from contract.errors import SourceConfigError, SourceError
 from contract.process import Every
 from ingest.freshness import Freshness
 from ingest.pacing import Pacer
-from ingest.picture import Damage, Item, Picture, misfit
+from ingest.picture import Damage, Item, Picture, Shot, misfit
 from ingest.sampling import Sampler
 from ingest.session import Session
-from ingest.shot import Shot
 from ingest.taint import Taint
 
 DAMAGE_LOG_PERIOD_S = 1.0

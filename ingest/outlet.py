@@ -12,7 +12,7 @@ from zmq.utils.monitor import recv_monitor_message
 from contract.codec import Frame, encode_frame
 from contract.messages import FrameMessage, StreamKey
 from contract.sockets import Socket
-from ingest.shot import Shot
+from ingest.picture import Shot
 
 _EVENTS = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 

@@ -1,16 +1,13 @@
-"""What every source yields: pictures, and word of what gave none."""
+"""Pictures: what every source yields, word of what gave none, and the crop that is sent on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from contract.config import Region
+from contract.image import Pixels
 
-Pixels = npt.NDArray[np.uint8]
 Render = Callable[[Region | None, int], Pixels]
 
 
@@ -58,3 +55,21 @@ def misfit(region: Region | None, *, width_px: int, height_px: int) -> str | Non
         f"fit the {width_px}x{height_px} picture: x_px + width_px must be at most {width_px} "
         f"and y_px + height_px at most {height_px}"
     )
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An inspected crop and what is known about it, before it has a `frame_id`.
+
+    Args:
+        captured_ns: live sources: when the frame left the decoder; paced files: when it was due;
+            files at full speed: when it was decoded.
+        decoded_ns: when its pixels were ready.
+    """
+
+    pixels: Pixels
+    captured_ns: int
+    decoded_ns: int
+    deadline_ns: int | None
+    source_pts_ns: int | None
+    taint: str | None

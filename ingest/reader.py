@@ -10,7 +10,7 @@ from contextlib import closing
 from contract.errors import SourceConfigError, SourceError
 from ingest.intake import Intake
 from ingest.picture import Picture, Stream
-from ingest.reconnect import Action, Event, Reconnect, Reopen
+from ingest.reconnect import Action, Reconnect, Reopen, Signal
 from ingest.session import Session
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Reader(threading.Thread):
             except SourceError as error:
                 loss = str(error)
             if not self._stopping.is_set():
-                self._perform(self._on(Event.LOST), loss)
+                self._perform(self._on(Signal.LOST), loss)
 
     def _read_once(self) -> None:
         self._intake.opening()
@@ -81,10 +81,10 @@ class Reader(threading.Thread):
                     return
                 self._intake.take(item)
                 if isinstance(item, Picture):
-                    self._on(Event.FRAME)
+                    self._on(Signal.FRAME)
 
-    def _on(self, event: Event) -> Action:
-        action = self._reconnect.on(event)
+    def _on(self, signal: Signal) -> Action:
+        action = self._reconnect.on(signal)
         self._tally.state = self._reconnect.state
         self._tally.restarts = self._reconnect.restarts
         return action

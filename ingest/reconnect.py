@@ -1,6 +1,6 @@
 """What a live camera's reader does when frames come and when they stop.
 
-Pure: events and a clock go in, actions come out. A watchdog is one more event.
+Pure: signals and a clock go in, actions come out. A watchdog is one more signal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STABLE_S = 10.0
 _MAX_DOUBLINGS = 16
 
 
-class Event(StrEnum):
+class Signal(StrEnum):
     """What happened to the source."""
 
     FRAME = "frame"
@@ -58,9 +58,9 @@ class Reconnect:
         self.state = CameraState.STARTING
         self.restarts = 0
 
-    def on(self, event: Event) -> Action:
-        """The action that answers `event`."""
-        return self._on_frame() if event is Event.FRAME else self._on_lost()
+    def on(self, signal: Signal) -> Action:
+        """The action that answers `signal`."""
+        return self._on_frame() if signal is Signal.FRAME else self._on_lost()
 
     def _on_frame(self) -> Action:
         if self.state is not CameraState.STREAMING:

@@ -16,7 +16,7 @@ from contract.messages import (
 )
 from contract.process import HEARTBEAT_S, POLL_MS, Every
 from contract.sockets import Socket
-from ingest.drops import Range
+from ingest.drops import DropRange
 from ingest.session import Session
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Reporter:
             reason=reason,
         )
 
-    def _send_drop(self, dropped: Range) -> bool:
+    def _send_drop(self, dropped: DropRange) -> bool:
         return self._send(DropMessage(**self._stream, **dropped._asdict()))
 
     def _send(self, message: Message) -> bool:

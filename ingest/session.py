@@ -9,14 +9,31 @@ from dataclasses import dataclass
 from contract.clock import Clock
 from contract.config import Camera, Config, Line
 from contract.errors import ConfigError
-from contract.messages import StreamKey
+from contract.messages import CameraState, StreamKey
 from ingest.drops import Drops
-from ingest.shot import Shot
+from ingest.picture import Shot
 from ingest.slot import Slot
 from ingest.source import Kind, kind_of
-from ingest.tally import Tally
 
 FAST_CAPACITY = 4
+
+
+@dataclass
+class Tally:
+    """Running totals of one camera: written by the reader alone, read by the reporter.
+
+    `decoded` = admitted (which the slot counts) + `sampled_out` + `stale`, once at rest.
+
+    A frame that a stop overtook is decoded and nothing else.
+    """
+
+    state: CameraState = CameraState.STARTING
+    decoded: int = 0
+    sampled_out: int = 0
+    stale: int = 0
+    undecodable: int = 0
+    restarts: int = 0
+    newest_frame_ns: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from contract.clock import NS_PER_S
 from contract.config import Config
 from contract.process import Shell, run_process
 from contract.sockets import Sockets
-from scorer.batch import BatchScorer
-from scorer.collector import Collector
-from scorer.engine import Engine
-from scorer.lines import Lines
-from scorer.loading import load_model
-from scorer.scheduler import Scheduler
-from scorer.service import Service
-from scorer.shelf import Shelf
-from scorer.warmup import warm_up
+from scorer.references.shelf import Shelf
+from scorer.scoring.winclip import load_model
+from scorer.serving.batch import BatchScorer
+from scorer.serving.collector import Collector
+from scorer.serving.engine import Engine
+from scorer.serving.lines import Lines
+from scorer.serving.scheduler import Scheduler
+from scorer.serving.service import Service
+from scorer.serving.warmup import warm_up
 
 
 def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:

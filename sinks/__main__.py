@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from contract.config import Config
 from contract.process import Shell, run_process, software_version
 from contract.sockets import Sockets
-from sinks.evidence import Evidence, evidence_path
+from sinks.evidence.evidence import Evidence, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub
-from sinks.keeper import Keeper
-from sinks.metrics import Metrics
-from sinks.plc import Plc
-from sinks.store import Store
-from sinks.webhook import Webhook
+from sinks.mes.webhook import Webhook
+from sinks.metrics.metrics import Metrics
+from sinks.plc.modbus import Plc
+from sinks.recorder.recorder import Recorder
+from sinks.store.store import Store
 
 POLL_MS = 10
 IDLE_S = 0.3
@@ -55,16 +55,16 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         evidence = Evidence(
             config.evidence_directory, config.sinks.evidence, clock=clock, metrics=metrics
         )
-        keeper = Keeper(
+        recorder = Recorder(
             store, config.sinks, clock=clock, metrics=metrics, evidence_path=evidence_path
         )
-        fanout = Fanout([*plcs, keeper, *webhooks, evidence], metrics)
+        fanout = Fanout([*plcs, recorder, *webhooks, evidence], metrics)
         hub = Hub(
             verdicts,
             status,
             fanout=fanout,
-            keeper=keeper,
-            watchers=[*plcs, keeper, metrics],
+            recorder=recorder,
+            watchers=[*plcs, recorder, metrics],
             metrics=metrics,
             clock=clock,
         )

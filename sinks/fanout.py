@@ -16,8 +16,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from sinks.metrics import Metrics
-from sinks.receipt import Arrival
+from sinks.arrival import Arrival
+from sinks.metrics.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import zmq
 
@@ -18,20 +19,28 @@ from contract.messages import (
     DropMessage,
     EndOfStreamMessage,
     ProcessMessage,
+    StatusMessage,
 )
 from contract.process import Every
 from contract.sockets import Socket
+from sinks.arrival import Arrivals
 from sinks.fanout import Fanout
-from sinks.keeper import Keeper
-from sinks.metrics import Metrics
-from sinks.receipt import Receipt
-from sinks.watcher import Watcher
+from sinks.metrics.metrics import Metrics
+from sinks.recorder.recorder import Recorder
 
 BURST = 64
 MAX_COUNT = 1 << 53
 MAX_ACKS = 1024
 
 log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Wants to know about cameras and processes."""
+
+    def observe(self, message: StatusMessage) -> None:
+        """Take note of `message` without blocking."""
+        ...
 
 
 class Hub:
@@ -43,7 +52,7 @@ class Hub:
         status: Socket,
         *,
         fanout: Fanout,
-        keeper: Keeper,
+        recorder: Recorder,
         watchers: Sequence[Watcher],
         metrics: Metrics,
         clock: Clock,
@@ -51,11 +60,11 @@ class Hub:
         self._verdicts = verdicts
         self._status = status
         self._fanout = fanout
-        self._keeper = keeper
+        self._recorder = recorder
         self._watchers = watchers
         self._metrics = metrics
         self._clock = clock
-        self._receipt = Receipt()
+        self._arrivals = Arrivals()
         self._complain = Every(10.0, clock)
         self._poller = zmq.Poller()
         self._poller.register(verdicts, zmq.POLLIN)
@@ -81,7 +90,7 @@ class Hub:
     def acknowledge(self) -> None:
         """Tell the senders what is stored. One that is gone is not waited for."""
         stored = defaultdict[bytes, list[int]](list)
-        for identity, delivery_id in self._keeper.stored():
+        for identity, delivery_id in self._recorder.stored():
             stored[identity].append(delivery_id)
         for identity, ids in stored.items():
             for start in range(0, len(ids), MAX_ACKS):
@@ -103,7 +112,7 @@ class Hub:
         identity, *rest = parts
         verdict = decode_verdict(rest)
         _refuse_above(verdict.header.frame_id)
-        arrival = self._receipt.take(identity, verdict, self._clock.wall_ns())
+        arrival = self._arrivals.take(identity, verdict, self._clock.wall_ns())
         self._fanout.offer(arrival)
         if arrival.first:
             self._metrics.arrived(arrival)

@@ -12,7 +12,7 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from sinks.registers import NUM_WORDS, Block
+from sinks.plc.registers import NUM_WORDS, RegisterBlock
 
 NUM_REGISTERS = 200
 WRITE_MULTIPLE = 16
@@ -24,12 +24,12 @@ class PlcServer:
     def __init__(self, port: int, base_register: int) -> None:
         self.port = port
         self.base_register = base_register
-        self.blocks: list[Block] = []
+        self.blocks: list[RegisterBlock] = []
 
     @property
-    def block(self) -> Block:
+    def block(self) -> RegisterBlock:
         """The registers as they are now."""
-        return self.blocks[-1] if self.blocks else Block.of_words([0] * NUM_WORDS)
+        return self.blocks[-1] if self.blocks else RegisterBlock.of_words([0] * NUM_WORDS)
 
     async def on_access(
         self,
@@ -41,7 +41,7 @@ class PlcServer:
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         if function_code == WRITE_MULTIPLE and values and address == self.base_register:
-            self.blocks.append(Block.of_words([int(value) for value in values]))
+            self.blocks.append(RegisterBlock.of_words([int(value) for value in values]))
         return None
 
 

@@ -14,10 +14,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from contract.errors import ConfigError
-from contract.image import list_images, read_image
+from contract.image import Pixels, list_images, read_image
 from scorer import WinClip
-from scorer.conformal import promise
-from scorer.pixels import Picture
+from scorer.references.conformal import promise
 from tools.demo_belt import FRAMES_PER_PART, Camera, draw_strip, plan_parts
 from tools.demo_clip import ASSETS, REGION
 
@@ -28,7 +27,7 @@ SEED = 99
 PARTS_PER_STRIP = 12
 
 
-def rendered(count: int) -> Iterator[Picture]:
+def rendered(count: int) -> Iterator[Pixels]:
     """Good parts of the demo's product, one picture each, at any place in the view."""
     random = np.random.default_rng(SEED)
     x, y, width, height = REGION.values()

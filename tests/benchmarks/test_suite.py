@@ -18,9 +18,9 @@ from benchmarks.process import resident, shell
 from benchmarks.speed import floor, speed
 from contract.errors import ConfigError
 from flawline.app import app
-from flawline.bench import run_bench
+from flawline.commands.bench import run_bench
 from scorer import WinClip
-from scorer.precision import has_bfloat16
+from scorer.windows.precision import has_bfloat16
 
 DTYPES = ("float32", "bfloat16") if has_bfloat16("cpu") else ("float32",)
 RATIOS = {

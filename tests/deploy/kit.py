@@ -18,8 +18,8 @@ import yaml
 
 from contract.clock import SystemClock
 from contract.messages import Outcome, StreamKey
-from sinks.draft import Settled
-from sinks.metrics import Metrics
+from sinks.ledger.book import Settled
+from sinks.metrics.metrics import Metrics
 from tests.sinks.kit import arrival, camera, scorer_alive, until, verdict
 
 ROOT = Path(__file__).parents[2]

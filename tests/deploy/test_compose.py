@@ -15,7 +15,7 @@ from contract.channels import CHANNELS
 from contract.config import Config
 from contract.config_file import load_config
 from contract.curve import load_keys
-from flawline.truth import Truth
+from flawline.demo.truth import Truth
 from tests.deploy.kit import CONFIGS, ROOT, health_check, load, run, stages
 
 COMPOSE = load(ROOT / "compose.yaml")

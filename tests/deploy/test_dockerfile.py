@@ -17,7 +17,7 @@ import yaml
 
 from contract.codec import decode, encode
 from contract.config_file import load_config
-from contract.config_sinks import Metrics as MetricsSettings
+from contract.config_sinks import MetricsSettings
 from contract.messages import ReplyMessage, RequestMessage
 from contract.sockets import Sockets
 from tests.deploy.kit import ROOT, Exporter, health_check, load, run, stages

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from contract.clock import SystemClock
-from contract.config_sinks import Metrics as MetricsSettings
+from contract.config_sinks import MetricsSettings
 from contract.process import Every
 from tests.deploy.kit import DASHBOARD, Exporter, Prometheus, load, prometheus
 from tests.sinks.kit import until

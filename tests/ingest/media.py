@@ -9,7 +9,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from ingest.picture import Pixels
+from contract.image import Pixels
 
 WIDTH_PX, HEIGHT_PX = 96, 64
 

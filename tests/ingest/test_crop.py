@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from contract.config import Region
+from contract.image import Pixels
 from ingest.crop import Cropper
-from ingest.picture import Pixels, misfit
+from ingest.picture import misfit
 from tests.ingest.media import scene
 
 SIZE_PX = 60

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.drops import Drops, Range
+from ingest.drops import DropRange, Drops
 
 REASONS = st.sampled_from(["overwritten", "no_scorer"])
 
 
-def all_of(drops: Drops) -> list[Range]:
+def all_of(drops: Drops) -> list[DropRange]:
     """Take every range."""
-    taken: list[Range] = []
+    taken: list[DropRange] = []
 
-    def take(dropped: Range) -> bool:
+    def take(dropped: DropRange) -> bool:
         taken.append(dropped)
         return True
 

@@ -13,9 +13,10 @@ import pytest
 from contract.clock import SystemClock
 from contract.config import Region
 from contract.errors import SourceConfigError, SourceError
+from contract.image import Pixels
 from contract.messages import CameraState
 from ingest.intake import Intake
-from ingest.picture import Picture, Pixels, Stream
+from ingest.picture import Picture, Stream
 from ingest.reader import Reader
 from ingest.reconnect import Reconnect
 from ingest.session import Session, begin

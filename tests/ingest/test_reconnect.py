@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from contract.messages import CameraState
-from ingest.reconnect import Event, KeepReading, Reconnect, Reopen
+from ingest.reconnect import KeepReading, Reconnect, Reopen, Signal
 from tests.fakes import FakeClock
 
 
 def reopen_after_s(reconnect: Reconnect) -> float:
-    action = reconnect.on(Event.LOST)
+    action = reconnect.on(Signal.LOST)
     assert isinstance(action, Reopen)
     return action.after_s
 
@@ -34,11 +34,11 @@ def test_jitter_spreads_over_the_whole_back_off(share: float) -> None:
 def test_the_state_follows_the_camera() -> None:
     reconnect = Reconnect(FakeClock(), random=lambda: 1.0)
     states = [reconnect.state]
-    assert reconnect.on(Event.FRAME) == KeepReading()
+    assert reconnect.on(Signal.FRAME) == KeepReading()
     states.append(reconnect.state)
-    reconnect.on(Event.LOST)
+    reconnect.on(Signal.LOST)
     states.append(reconnect.state)
-    reconnect.on(Event.FRAME)
+    reconnect.on(Signal.FRAME)
     states.append(reconnect.state)
     assert states == [
         CameraState.STARTING,
@@ -52,11 +52,11 @@ def test_only_a_stable_stream_resets_the_back_off() -> None:
     clock = FakeClock()
     reconnect = Reconnect(clock, random=lambda: 1.0)
     assert [reopen_after_s(reconnect) for _ in range(3)] == [0.5, 1, 2]
-    reconnect.on(Event.FRAME)
+    reconnect.on(Signal.FRAME)
     clock.advance(3.0)
-    reconnect.on(Event.FRAME)
+    reconnect.on(Signal.FRAME)
     assert reopen_after_s(reconnect) == 4
-    reconnect.on(Event.FRAME)
+    reconnect.on(Signal.FRAME)
     clock.advance(11.0)
-    reconnect.on(Event.FRAME)
+    reconnect.on(Signal.FRAME)
     assert reopen_after_s(reconnect) == 0.5

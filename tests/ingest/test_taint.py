@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ingest.picture import Picture, Pixels
+from contract.image import Pixels
+from ingest.picture import Picture
 from ingest.taint import Taint
 
 

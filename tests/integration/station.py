@@ -19,9 +19,9 @@ import yaml
 from contract.config import Config
 from contract.config_file import load_config
 from contract.messages import Outcome
-from sinks.audit import Audit
-from sinks.event import Event
-from sinks.store import Store
+from sinks.store.audit import Audit
+from sinks.store.event import Event
+from sinks.store.store import Store
 
 DEADLINE_S = 60.0
 POLL_S = 0.05

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from contract.messages import Outcome
-from flawline.truth import Truth
-from sinks.store import Store
+from flawline.demo.truth import Truth
+from sinks.store.store import Store
 
 
 @pytest.fixture(scope="module")

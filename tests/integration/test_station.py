@@ -14,10 +14,10 @@ from contract.clock import SystemClock
 from contract.curve import create_keys
 from contract.messages import Outcome
 from flawline.__main__ import run
-from scorer.enrolment import enroll
-from scorer.loading import load_model
-from scorer.shelf import Shelf
-from sinks.registers import Status
+from scorer.references.enrolment import enroll
+from scorer.references.shelf import Shelf
+from scorer.scoring.winclip import load_model
+from sinks.plc.registers import Status
 from tests.cameras import RtspCamera
 from tests.http_receiver import http_receiver
 from tests.integration.station import Station

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scorer.features import Features, Wanted
-from scorer.memory import Fingerprint, ReferenceMemory
-from scorer.scoring import Result
-from scorer.view import View
-from scorer.winclip import Crop, Seen
+from scorer.scoring.memory import Fingerprint, ReferenceMemory
+from scorer.scoring.scoring import Result
+from scorer.scoring.winclip import Crop, Seen
+from scorer.windows.features import Features, Wanted
+from scorer.windows.view import View
 
 NAN_GREY = 13
 BROKEN_WORDS = torch.tensor([-1.0])

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Picture = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 
 
-def picture(seed: int, side_px: int = 240, *, noise: float = 4.0) -> Picture:
+def picture(seed: int, side_px: int = 240, *, noise: float = 4.0) -> Pixels:
     """A random smooth field with a little noise, (side_px, side_px, 3)."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
@@ -17,7 +17,7 @@ def picture(seed: int, side_px: int = 240, *, noise: float = 4.0) -> Picture:
     return _noisy(np.asarray(smooth, dtype=np.float64), rng, noise)
 
 
-def part(seed: int, side_px: int = 240, *, scratched: bool = False) -> Picture:
+def part(seed: int, side_px: int = 240, *, scratched: bool = False) -> Pixels:
     """A round part on a belt; each seed is another frame of the same product."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side_px, :side_px] / side_px - 0.5
@@ -30,6 +30,6 @@ def part(seed: int, side_px: int = 240, *, scratched: bool = False) -> Picture:
     return _noisy(pixels, rng, 2.0)
 
 
-def _noisy(pixels: npt.NDArray[np.float64], rng: np.random.Generator, sigma: float) -> Picture:
-    noisy: Picture = (pixels + rng.normal(0, sigma, pixels.shape)).clip(0, 255).astype(np.uint8)
+def _noisy(pixels: npt.NDArray[np.float64], rng: np.random.Generator, sigma: float) -> Pixels:
+    noisy: Pixels = (pixels + rng.normal(0, sigma, pixels.shape)).clip(0, 255).astype(np.uint8)
     return noisy

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from contract.config import Line
-from scorer.manifest import Manifest
-from scorer.memory import ReferenceMemory
+from scorer.references.manifest import Manifest
+from scorer.scoring.memory import ReferenceMemory
 
 VERSION = "20260921T133320Z-0123abcd"
 LATER = "20260922T080000Z-89abcdef"

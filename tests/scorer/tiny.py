@@ -7,7 +7,7 @@ from typing import Any
 import open_clip
 import torch
 
-from scorer.models import LoadedClip
+from scorer.clip.models import LoadedClip
 
 TINY: dict[str, Any] = {
     "embed_dim": 24,

@@ -36,9 +36,9 @@ from contract.messages import (
     VerdictMessage,
 )
 from contract.sockets import Sockets
-from sinks.metrics import Metrics
-from sinks.receipt import Arrival, Receipt
-from sinks.store import Store
+from sinks.arrival import Arrival, Arrivals
+from sinks.metrics.metrics import Metrics
+from sinks.store.store import Store
 
 STREAM = StreamKey("station", "belt", "top", 1_790_000_000_000)
 PATIENCE_S = 15.0
@@ -84,10 +84,10 @@ def picture_verdict(frame_id: int, outcome: Outcome = Outcome.FAIL, **fields: An
     return Verdict(header, anomaly_map, encoded.getvalue())
 
 
-def arrival(header: VerdictMessage | Verdict, *, receipt: Receipt | None = None) -> Arrival:
+def arrival(header: VerdictMessage | Verdict, *, receipt: Arrivals | None = None) -> Arrival:
     """The arrival of a verdict at this moment."""
     whole = header if isinstance(header, Verdict) else Verdict(header)
-    return (receipt or Receipt()).take(b"scorer", whole, time.time_ns())
+    return (receipt or Arrivals()).take(b"scorer", whole, time.time_ns())
 
 
 def camera(admitted: int, *, stream: StreamKey = STREAM, **fields: Any) -> CameraMessage:

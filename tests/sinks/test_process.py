@@ -16,8 +16,8 @@ from contract.codec import encode
 from contract.config import Config
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE
 from contract.messages import AckMessage, Outcome
-from sinks.registers import Status
-from sinks.store import Store
+from sinks.plc.registers import Status
+from sinks.store.store import Store
 from tests.http_receiver import HANG, http_receiver
 from tests.plc import free_port, plc_server
 from tests.sinks.kit import (

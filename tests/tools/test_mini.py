@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from contract.image import read_image
-from scorer.dataset import read_dataset, read_mask
+from scorer.evaluation.dataset import read_dataset, read_mask
 from tools.mini.data import TEXTURES
 from tools.mini.losses import Metric
 from tools.mini.muon import Muon, orthogonal

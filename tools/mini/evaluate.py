@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from open_clip.model import CLIP
 
-from scorer.dataset import read_dataset
-from scorer.evaluation import Row, evaluate, mean_figures
-from scorer.models import MINI, load_clip
-from scorer.presets import PRESETS
-from scorer.winclip import WinClip
+from scorer.clip.models import MINI, load_clip
+from scorer.clip.presets import PRESETS
+from scorer.evaluation.dataset import read_dataset
+from scorer.evaluation.evaluation import Row, evaluate, mean_figures
+from scorer.scoring.winclip import WinClip
 from tools.mini.sets import write_held_out
 
 HELD_OUT = Path("build/mini/held_out")

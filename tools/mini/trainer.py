@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from scorer.precision import has_bfloat16
+from scorer.windows.precision import has_bfloat16
 from tools.mini.losses import Metric, distillation, draw_prompts, language, word_dropout
 from tools.mini.model import (
     DISTILLED,

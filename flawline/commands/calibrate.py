@@ -1,0 +1,126 @@
+"""`flawline calibrate`: thresholds that keep a promise about false rejects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from contract.clock import NS_PER_S, SystemClock
+from contract.config import Config, Line
+from contract.config_file import load_config
+from contract.errors import ConfigError
+from contract.messages import SCORED
+from flawline.commands.enroll import line_of, read_crops
+from flawline.options import require
+
+if TYPE_CHECKING:
+    from scorer.references.shelf import Shelf
+
+S_PER_H = 3600
+NEEDED = (("torch", "scorer"), ("sqlalchemy", "sinks"))
+
+
+def run_calibrate(
+    config_path: Path,
+    *,
+    line: str,
+    normal: Path | None,
+    hours: float | None,
+    whole_picture: bool,
+    false_reject_rate: float,
+    review_rate: float | None,
+) -> None:
+    """Calibrate `line` with the pictures in `normal`, or with what it scored in the last `hours`.
+
+    Raises:
+        ConfigError: too few good frames: how many are needed, and what can be promised meanwhile.
+        ImageError, ModelError, StorageError: naming what would be right.
+    """
+    for module, extra in NEEDED if normal is None else NEEDED[:1]:
+        require(module, extra=extra)
+    from scorer.references.calibration import active_version, calibrate
+    from scorer.references.shelf import Shelf
+
+    config = load_config(config_path)
+    chosen, shelf = line_of(config, line), Shelf(config.memory_directory)
+    version = active_version(shelf, chosen)
+    if normal is not None:
+        images = read_crops(normal, chosen, whole_picture=whole_picture)
+        scores = _of_pictures(config, chosen, shelf, version, images)
+    else:
+        scores = _of_store(config, chosen, shelf, version, hours or 0.0)
+    manifest = calibrate(
+        shelf,
+        chosen,
+        SystemClock(),
+        version,
+        scores,
+        false_reject_rate=false_reject_rate,
+        review_rate=review_rate,
+    )
+    assert manifest.calibration is not None
+    bound = manifest.calibration.false_reject_bound
+    typer.echo(
+        f"line {line}: FAIL from {manifest.fail_threshold:.4f} on "
+        f"({manifest.threshold_method})\n"
+        f"promised: at most {false_reject_rate:.2%} of good frames FAIL, on average over "
+        f"calibrations; with 95 % confidence at most {bound:.2%} by this one"
+    )
+    if review_rate is not None:
+        told = "no score lies between" if manifest.review_threshold is None else ""
+        told = told or f"REVIEW from {manifest.review_threshold:.4f} on"
+        typer.echo(f"{told}: at most {review_rate:.2%} of good frames FAIL or REVIEW")
+    typer.echo(
+        f"reference memory {manifest.version} is active; `flawline memory rollback` undoes it"
+    )
+    for name in ("fail_threshold", "review_threshold"):
+        fixed = getattr(chosen, name)
+        if fixed is not None:
+            typer.echo(
+                f"but the configuration says {name} {fixed:g} for this line, and that counts "
+                "more: take it out to use the calibration",
+                err=True,
+            )
+
+
+def _of_pictures(
+    config: Config, line: Line, shelf: Shelf, version: str, images: list[npt.NDArray[np.uint8]]
+) -> list[float]:
+    from scorer.references.calibration import score_normal
+    from scorer.scoring.winclip import load_model
+
+    console = Console(stderr=True)
+    shown = track(images, "scoring", console=console, disable=not console.is_terminal)
+    return score_normal(load_model(config.scorer.model), line, shelf, version, shown)
+
+
+def _of_store(config: Config, line: Line, shelf: Shelf, version: str, hours: float) -> list[float]:
+    """Scores of the last `hours` that `version` would give again, equal ones once.
+
+    A picture that stands still gives the same score again and again, and proves nothing.
+    """
+    from scorer.references.calibration import comparable
+    from scorer.scoring.winclip import language_weight_of
+    from sinks.store.store import Store
+
+    weight = language_weight_of(config.scorer.model)
+    versions = comparable(shelf, line, version, language_weight=weight)
+    since_ns = SystemClock().wall_ns() - int(hours * S_PER_H * NS_PER_S)
+    with Store.open_existing(config.store_url) as store:
+        scores = {
+            event.anomaly_score
+            for event in store.events(line=line.name, outcomes=tuple(SCORED), since_ns=since_ns)
+            if event.memory_version in versions and event.anomaly_score is not None
+        }
+    if not scores:
+        raise ConfigError(
+            f"line {line.name} scored no frame in the last {hours:g} h with its active memory",
+            "a longer time, or pictures with --normal",
+        )
+    return sorted(scores)

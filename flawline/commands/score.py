@@ -1,0 +1,153 @@
+"""`flawline score`: pictures from the command line, without a line or a camera."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from contract.config import ModelSettings
+from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError, ImageError, StorageError
+from contract.image import list_images, read_image
+
+if TYPE_CHECKING:
+    from scorer.scoring.winclip import WinClip
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How pictures are scored; `reference` None means by words alone."""
+
+    object_name: str
+    reference: Path | None
+    model: ModelSettings
+    heatmaps: Path | None
+
+
+def model_settings(**given: object) -> ModelSettings:
+    """Settings of a model as a configuration file would hold them.
+
+    Raises:
+        ConfigError: they contradict each other; says what would be right.
+    """
+    try:
+        return ModelSettings.model_validate(given)
+    except ValidationError as error:
+        message = str(error.errors(include_url=False)[0]["msg"])
+        raise ConfigError(message.removeprefix("Value error, ")) from None
+
+
+def score_images(paths: list[Path], options: ScoreOptions, *, as_json: bool) -> int:
+    """Print a score for each picture; one that cannot be read does not stop the others.
+
+    Raises:
+        ImageError: a reference cannot be used.
+        ModelError: the model cannot be loaded.
+    """
+    pictures = [path for given in paths for path in _expand(given)]
+    if options.heatmaps is not None:
+        _make_folder(options.heatmaps)
+    err = Console(stderr=True)
+    with err.status(f"loading {options.model.name}"):
+        from scorer.scoring.winclip import load_model
+
+        model = load_model(options.model)
+        judge = _judge_of(model, options)
+    results = []
+    failed = 0
+    for path in track(pictures, "scoring", console=err, disable=not err.is_terminal):
+        try:
+            results.append({"image": str(path), **judge(path)})
+        except ImageError as error:
+            failed += 1
+            err.print("[bold red]error:[/]", str(error), soft_wrap=True, highlight=False)
+    if as_json:
+        typer.echo(json.dumps(_document(model, options, results), indent=2))
+    elif results:
+        Console(width=None if sys.stdout.isatty() else 160).print(_table(results))
+    return EXIT_RECOVERABLE if failed else EXIT_OK
+
+
+def _expand(path: Path) -> list[Path]:
+    return list_images(path) if path.is_dir() else [path]
+
+
+def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
+    """A function from a picture's path to its result."""
+    from scorer.references.threshold import leave_one_out_threshold
+    from scorer.serving.verdicts import Thresholds, decide
+
+    text = model.text_prototypes(options.object_name)
+    memory = threshold = None
+    if options.reference is not None:
+        references = [read_image(path) for path in list_images(options.reference)]
+        memory = model.enroll(references)
+        threshold = leave_one_out_threshold(model, references, memory, text)
+
+    def judge(path: Path) -> dict[str, object]:
+        image = read_image(path)
+        result = model.score([image], text=text, memory=memory)
+        score = float(result.anomaly_score[0])
+        if not math.isfinite(score):
+            raise ImageError(f"{path} gets a score that is not a number", "verify the weights")
+        verdict = None
+        if threshold is not None:
+            decision = decide(score, Thresholds(threshold), now_ns=0, deadline_ns=None)
+            verdict = decision.outcome.value
+        if options.heatmaps is not None:
+            target = options.heatmaps / f"{path.parent.name}-{path.name}-heatmap.jpg"
+            _write_heatmap(target, path, image, result.anomaly_map[0].cpu().numpy(), score)
+        return {"anomaly_score": score, "provisional_threshold": threshold, "verdict": verdict}
+
+    return judge
+
+
+def _make_folder(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot write {directory}: {error.strerror}") from None
+
+
+def _write_heatmap(target: Path, path: Path, image: Any, anomaly_map: Any, score: float) -> None:
+    from sinks.evidence.heatmap import side_by_side
+
+    try:
+        side_by_side(image, anomaly_map, caption=f"{path.name}  score {score:.4f}").save(target)
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror}") from None
+
+
+def _document(
+    model: WinClip, options: ScoreOptions, results: list[dict[str, object]]
+) -> dict[str, object]:
+    return {
+        "model": model.fingerprint.model,
+        "weights_sha256": model.fingerprint.weights_sha256,
+        "preset": model.fingerprint.preset,
+        "object": options.object_name,
+        "reference": None if options.reference is None else str(options.reference),
+        "images": results,
+    }
+
+
+def _table(results: list[dict[str, Any]]) -> Table:
+    table = Table("image", "anomaly score", "verdict")
+    for result in results:
+        threshold = result["provisional_threshold"]
+        verdict = (
+            "zero-shot: no threshold"
+            if threshold is None
+            else f"{result['verdict']} (provisional threshold {threshold:.4f})"
+        )
+        table.add_row(result["image"], f"{result['anomaly_score']:.4f}", verdict)
+    return table

@@ -1,0 +1,125 @@
+"""Which version of a line's reference memory is in use: small files beside the versions.
+
+<line>/active     the version that judges
+<line>/shadow     the version that judges beside it, without a say
+<line>/history    one JSON line per activation, the oldest first
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contract.errors import StorageError
+
+Role = Literal["active", "shadow"]
+MAX_HISTORY = 1000
+
+
+class Activation(BaseModel):
+    """When which version began to judge, and who wanted it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: str
+    activated_ns: int
+    activated_by: str
+
+
+class Pointers:
+    """The pointers of one line.
+
+    Args:
+        home: the line's folder.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def read(self, role: Role) -> str | None:
+        """The version in this role, if any.
+
+        Raises:
+            StorageError: the pointer cannot be read.
+        """
+        try:
+            return (self._home / role).read_text("utf-8").strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StorageError(
+                f"cannot read {self._home / role}: {getattr(error, 'strerror', 'not text')}",
+                "activate a version again",
+            ) from None
+
+    def write(self, role: Role, version: str | None) -> None:
+        """Point to `version`, at once and whole; None: to none.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        try:
+            if version is None:
+                (self._home / role).unlink(missing_ok=True)
+            else:
+                self._replace(role, version)
+        except OSError as error:
+            raise StorageError(f"cannot write {self._home / role}: {error.strerror}") from None
+
+    def history(self) -> list[Activation]:
+        """The activations, oldest first; a line that was cut off by a crash is left out.
+
+        Raises:
+            StorageError: the history cannot be read.
+        """
+        try:
+            lines = (self._home / "history").read_text("utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StorageError(f"cannot read {self._home / 'history'}: {error.strerror}") from None
+        found = []
+        for line in lines:
+            try:
+                found.append(Activation.model_validate_json(line))
+            except ValidationError:
+                continue
+        return found
+
+    def note(self, activation: Activation) -> None:
+        """Add to the history, which keeps the newest thousand.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        kept = [*self.history(), activation][-MAX_HISTORY:]
+        text = "".join(json.dumps(each.model_dump()) + "\n" for each in kept)
+        try:
+            self._replace("history", text)
+        except OSError as error:
+            raise StorageError(f"cannot write {self._home / 'history'}: {error.strerror}") from None
+
+    def _replace(self, name: str, text: str) -> None:
+        draft = self._home / f".{name}-{os.getpid()}-{threading.get_ident()}"
+        draft.write_text(text, "utf-8")
+        sync(draft)
+        draft.replace(self._home / name)
+        sync(self._home)
+
+
+def sync(path: Path) -> None:
+    """Have a file or a folder on the disk before going on: it survives a power cut.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

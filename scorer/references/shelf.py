@@ -1,0 +1,208 @@
+"""Reference memories on disk: immutable versions per line and which of them is in use.
+
+DIRECTORY/<line>/<version>/memory.safetensors, manifest.json
+DIRECTORY/<line>/active, shadow, history         see `pointers`
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from contract.errors import StorageError
+from scorer.clip.models import sha256_of
+from scorer.references.manifest import Manifest
+from scorer.references.pointers import Activation, Pointers, sync
+from scorer.scoring.memory import Bank, ReferenceMemory
+
+log = logging.getLogger(__name__)
+
+
+class Shelf:
+    """All reference memories of a station.
+
+    Args:
+        directory: created when the first memory is saved.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def save(self, memory: ReferenceMemory, manifest: Manifest) -> None:
+        """Write one version; it appears whole or not at all.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        tensors = {
+            f"{tile}.{number}": features.contiguous()
+            for tile, bank in enumerate(memory.banks)
+            for number, features in enumerate((bank.patches, *bank.windows))
+        }
+        home = self._directory / manifest.line
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
+            try:
+                save_file({key: value.cpu() for key, value in tensors.items()}, draft / _TENSORS)
+                described = manifest.model_copy(
+                    update={"memory_sha256": sha256_of(draft / _TENSORS)}
+                )
+                (draft / _MANIFEST).write_text(described.model_dump_json(indent=1), "utf-8")
+                for path in (draft / _TENSORS, draft / _MANIFEST, draft):
+                    sync(path)
+                draft.chmod(0o755)
+                draft.rename(home / manifest.version)
+                sync(home)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise StorageError(f"cannot write reference memory to {home}: {reason}") from None
+
+    def activate(self, line: str, version: str, *, now_ns: int, by: str) -> None:
+        """Point `line` to `version`; a running scorer follows within a second.
+
+        A version that was the line's shadow is none any more: it is promoted.
+
+        Args:
+            now_ns, by: for the history.
+
+        Raises:
+            StorageError: no such version, or the folder cannot be written.
+        """
+        self._require(line, version)
+        pointers = self._pointers(line)
+        pointers.write("active", version)
+        if pointers.read("shadow") == version:
+            pointers.write("shadow", None)
+        try:
+            pointers.note(Activation(version=version, activated_ns=now_ns, activated_by=by))
+        except StorageError as error:
+            # The version is active: to say that it failed would be wrong.
+            log.error("line %s: %s is active, but: %s", line, version, error)
+
+    def shadow(self, line: str, version: str | None) -> None:
+        """Have `version` judge beside the active one, without a say; None: no longer.
+
+        Raises:
+            StorageError: no such version, or the folder cannot be written.
+        """
+        if version is not None:
+            self._require(line, version)
+        self._pointers(line).write("shadow", version)
+
+    def previous(self, line: str) -> str:
+        """The version that was active before: going back twice returns.
+
+        Raises:
+            StorageError: there was none.
+        """
+        active = self.active(line)
+        for activation in reversed(self.history(line)):
+            if activation.version != active:
+                return activation.version
+        raise StorageError(
+            f"line {line} has no earlier reference memory to go back to",
+            f"it has: {', '.join(self.versions(line)) or 'none'}; activate one of them",
+        )
+
+    def active(self, line: str) -> str | None:
+        """The active version of `line`, if any."""
+        return self._pointers(line).read("active")
+
+    def shadowing(self, line: str) -> str | None:
+        """The version that judges beside the active one, if any."""
+        return self._pointers(line).read("shadow")
+
+    def history(self, line: str) -> list[Activation]:
+        """When which version of `line` was activated, oldest first."""
+        return self._pointers(line).history()
+
+    def _pointers(self, line: str) -> Pointers:
+        return Pointers(self._directory / line)
+
+    def versions(self, line: str) -> list[str]:
+        """All versions of `line`, oldest first."""
+        home = self._directory / line
+        try:
+            if not home.is_dir():
+                return []
+            return sorted(
+                path.name
+                for path in home.iterdir()
+                if not path.name.startswith(".") and (path / _MANIFEST).is_file()
+            )
+        except OSError as error:
+            raise StorageError(f"cannot read {home}: {error.strerror}") from None
+
+    def manifest(self, line: str, version: str) -> Manifest:
+        """What is written of one version.
+
+        Raises:
+            StorageError: missing or damaged, or of another version of Flawline.
+        """
+        self._require(line, version)
+        path = self._directory / line / version / _MANIFEST
+        try:
+            return Manifest.model_validate_json(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"reference memory {path} is missing or damaged, or of another version of Flawline "
+                f"({type(error).__name__})",
+                "enroll the line again",
+            ) from None
+
+    def load(self, line: str, version: str) -> tuple[ReferenceMemory, Manifest]:
+        """One version of a line's memory.
+
+        Raises:
+            StorageError: missing or damaged.
+        """
+        manifest = self.manifest(line, version)
+        home = self._directory / line / version
+        try:
+            if sha256_of(home / _TENSORS) != manifest.memory_sha256:
+                raise ValueError("its SHA-256 is not the manifest's")
+            tensors: dict[str, Tensor] = load_file(home / _TENSORS)
+            memory = ReferenceMemory(
+                _banks(tensors), manifest.num_references, manifest.fingerprint, manifest.num_tiles
+            )
+        except (OSError, ValueError, SafetensorError, KeyError) as error:
+            raise StorageError(
+                f"reference memory {home} is missing or damaged ({type(error).__name__})",
+                "enroll the line again",
+            ) from None
+        return memory, manifest
+
+    def _require(self, line: str, version: str) -> None:
+        if version not in self.versions(line):
+            raise StorageError(
+                f"line {line} has no reference memory {version}",
+                f"it has: {', '.join(self.versions(line)) or 'none'}",
+            )
+
+
+def _banks(tensors: Mapping[str, Tensor]) -> tuple[Bank, ...]:
+    """Tensors named `tile.number`, patches first, as banks."""
+    tiles = 1 + max(int(name.split(".")[0]) for name in tensors)
+    scales = len(tensors) // tiles - 1
+    return tuple(
+        Bank(
+            tensors[f"{tile}.0"],
+            tuple(tensors[f"{tile}.{number}"] for number in range(1, scales + 1)),
+        )
+        for tile in range(tiles)
+    )
+
+
+_TENSORS = "memory.safetensors"
+_MANIFEST = "manifest.json"

@@ -1,0 +1,211 @@
+"""What the scorer knows of each line: words, active memory, thresholds, or why it cannot judge."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from contract.config import Line
+from contract.errors import FlawlineError, MemoryMismatch, StorageError
+from scorer.references.conformal import Calibration
+from scorer.references.enrolment import line_text, line_view
+from scorer.references.manifest import mask_sha256
+from scorer.references.pointers import Role
+from scorer.references.shelf import Shelf
+from scorer.scoring.memory import ReferenceMemory
+from scorer.scoring.winclip import WinClip
+from scorer.serving.verdicts import Thresholds
+from scorer.windows.view import View
+
+RETRY_RELOADS = 20
+MAX_RETRY_RELOADS = 600
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MemoryInUse:
+    """A reference memory and the thresholds that go with it.
+
+    Comparing a frame with it takes as long as `num_tokens` of the transformer.
+    """
+
+    memory: ReferenceMemory
+    version: str
+    thresholds: Thresholds
+    num_tokens: int = 0
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True)
+class LineState:
+    """One line as the scorer judges it now. `problem` set: its frames become UNSCORED(problem).
+
+    Without an `active` judge the line is judged by words alone, if it has `zero_shot` thresholds.
+    A `shadow` judges beside it, without a say. `mask_sha256` is of the mask that `view` was made
+    with.
+    """
+
+    line: Line
+    text: Tensor
+    view: View
+    active: MemoryInUse | None = None
+    shadow: MemoryInUse | None = None
+    zero_shot: Thresholds | None = None
+    problem: str | None = None
+    mask_sha256: str | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """What a frame costs at most, in tokens of the transformer."""
+        judges = [judge for judge in (self.active, self.shadow) if judge is not None]
+        return self.view.num_tokens + sum(judge.num_tokens for judge in judges)
+
+    @property
+    def memory(self) -> ReferenceMemory | None:
+        return None if self.active is None else self.active.memory
+
+    @property
+    def memory_version(self) -> str | None:
+        return None if self.active is None else self.active.version
+
+    @property
+    def calibration(self) -> Calibration | None:
+        return None if self.active is None else self.active.calibration
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        return self.zero_shot if self.active is None else self.active.thresholds
+
+
+class Lines(Mapping[str, LineState]):
+    """The states of all lines, following the pointers to their memories on disk.
+
+    Args:
+        lines: the configured lines.
+        model: prototypes and fingerprints come from it.
+        shelf: where reference memories stand.
+
+    Raises:
+        ConfigError: a line's inspection size or mask does not fit the model.
+    """
+
+    def __init__(self, lines: tuple[Line, ...], model: WinClip, shelf: Shelf) -> None:
+        self._model = model
+        self._shelf = shelf
+        self._states: dict[str, LineState] = {}
+        self._loaded: dict[tuple[str, Role], str | None] = {}
+        self._retry_in: dict[tuple[str, Role], int] = {}
+        self._pause: dict[tuple[str, Role], int] = {}
+        for line in lines:
+            alone = line.zero_shot_threshold
+            self._states[line.name] = LineState(
+                line,
+                line_text(model, line),
+                line_view(model, line),
+                mask_sha256=mask_sha256(line),
+                zero_shot=None if alone is None else Thresholds(alone),
+                problem="no_reference" if alone is None else None,
+            )
+        self.reload()
+
+    def __getitem__(self, name: str) -> LineState:
+        return self._states[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def reload(self) -> None:
+        """Follow the pointers; a memory that cannot be used leaves the one in use alone.
+
+        A line that has none in use is then UNSCORED, and the reason is logged.
+        """
+        for name in self._states:
+            self._follow(name, "active", self._shelf.active)
+            self._follow(name, "shadow", self._shelf.shadowing)
+
+    def fetch(self, name: str, version: str) -> MemoryInUse:
+        """A memory that line `name` can use, and its thresholds.
+
+        Raises:
+            StorageError: missing or damaged.
+            MemoryMismatch: made with another model, preset, size, tiling, mask or region.
+        """
+        state = self._states[name]
+        try:
+            memory, manifest = self._shelf.load(name, version)
+            adopted = self._model.adopt(memory)
+        except (RuntimeError, MemoryError) as error:
+            raise StorageError(
+                f"reference memory {version} does not fit {self._model.device} "
+                f"({type(error).__name__})",
+                "free memory there, or enroll fewer references",
+            ) from None
+        memory.require(self._model.fingerprint, num_tiles=state.view.num_tiles)
+        manifest.require(
+            state.line,
+            language_weight=self._model.language_weight,
+            mask_sha256=state.mask_sha256,
+        )
+        if manifest.num_references < 1:
+            raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
+        fixed = state.line.fail_threshold
+        fail = manifest.fail_threshold if fixed is None else fixed
+        review = state.line.review_threshold
+        if review is None and fixed is None:
+            review = manifest.review_threshold
+        if review is not None and not review < fail:
+            log.warning(
+                "line %s: REVIEW would begin at %.4f, FAIL at %.4f: no REVIEW", name, review, fail
+            )
+        thresholds = Thresholds(fail, review)
+        num_tokens = self._model.comparison_tokens(memory)
+        return MemoryInUse(adopted, version, thresholds, num_tokens, manifest.calibration)
+
+    def use(self, name: str, role: Role, judge: MemoryInUse) -> None:
+        """Take a fetched memory whose pointer was just written, without reading it again."""
+        self._loaded[name, role] = judge.version
+        self._states[name] = _with(self._states[name], role, judge)
+
+    def _follow(self, name: str, role: Role, pointer: Callable[[str], str | None]) -> None:
+        state = self._states[name]
+        try:
+            version = pointer(name)
+            if version == self._loaded.get((name, role)) and not self._retry(name, role):
+                return
+            self._loaded[name, role] = version
+            judge = None if version is None else self.fetch(name, version)
+        except FlawlineError as error:
+            log.error("line %s: %s memory: %s", name, role, error)
+            if isinstance(error, StorageError):
+                pause = self._pause.get((name, role), RETRY_RELOADS)
+                self._retry_in[name, role] = pause
+                self._pause[name, role] = min(2 * pause, MAX_RETRY_RELOADS)
+            if role == "active" and state.active is None:
+                damaged = not isinstance(error, MemoryMismatch)
+                problem = "memory_damaged" if damaged else "memory_mismatch"
+                self._states[name] = replace(state, problem=problem)
+            return
+        self._pause.pop((name, role), None)
+        self._states[name] = _with(state, role, judge)
+        log.info("line %s: reference memory %s is %s", name, version or "none", role)
+
+    def _retry(self, name: str, role: Role) -> bool:
+        """Whether a memory that could not be read, a while ago, is to be read again."""
+        left = self._retry_in.pop((name, role), 0)
+        if left > 1:
+            self._retry_in[name, role] = left - 1
+        return left == 1
+
+
+def _with(state: LineState, role: Role, judge: MemoryInUse | None) -> LineState:
+    if role == "shadow":
+        return replace(state, shadow=judge)
+    unable = judge is None and state.zero_shot is None
+    return replace(state, active=judge, problem="no_reference" if unable else None)

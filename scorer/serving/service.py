@@ -1,0 +1,253 @@
+"""The scorer's main loop: sockets around the engine, no maths."""
+
+from __future__ import annotations
+
+import logging
+
+import zmq
+
+from contract.codec import decode, decode_frame, encode, encode_verdict
+from contract.config import Config
+from contract.errors import FlawlineError, WireError
+from contract.messages import (
+    AckMessage,
+    ProcessMessage,
+    ProcessState,
+    ReplyMessage,
+    RequestMessage,
+)
+from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_version
+from contract.sockets import Sockets
+from scorer.references.enrolment import user
+from scorer.references.pointers import Role
+from scorer.references.shelf import Shelf
+from scorer.serving.collector import Collector
+from scorer.serving.engine import Engine
+from scorer.serving.lines import Lines
+from scorer.serving.outbox import Outbox
+from scorer.serving.scheduler import Scheduler
+
+NS_PER_MS = 1_000_000
+OUTBOX_VERDICTS = 1024
+RESEND_AFTER_S = 2.0
+RELOAD_S = 0.5
+DRAIN_IDLE_S = 0.3
+DRAIN_S = 10.0
+FAREWELL_S = 3.0
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One scorer process.
+
+    Args:
+        shell: signals and clock.
+        config: the station.
+        sockets: where its channels come from.
+        engine: makes the verdicts.
+        scheduler: the engine's waiting frames, asked for room.
+        lines: reloaded from disk while running.
+        collector: gathers frames for enrolling from a camera.
+        shelf: answers `activate`.
+    """
+
+    def __init__(
+        self,
+        shell: Shell,
+        config: Config,
+        sockets: Sockets,
+        *,
+        engine: Engine,
+        scheduler: Scheduler,
+        lines: Lines,
+        collector: Collector,
+        shelf: Shelf,
+    ) -> None:
+        self._shell = shell
+        self._config = config
+        self._engine = engine
+        self._scheduler = scheduler
+        self._lines = lines
+        self._collector = collector
+        self._shelf = shelf
+        in_hand = config.scorer.max_pending_frames + config.scorer.max_batch_frames
+        self._outbox = Outbox(capacity=OUTBOX_VERDICTS + in_hand, resend_after_s=RESEND_AFTER_S)
+        self._frames = sockets.bind("frames")
+        self._control = sockets.bind("control")
+        self._verdicts = sockets.connect("verdicts")
+        self._status = sockets.connect("status")
+        self._poller, self._other_poller = zmq.Poller(), zmq.Poller()
+        self._poller.register(self._frames, zmq.POLLIN)
+        for socket in (self._control, self._verdicts):
+            self._poller.register(socket, zmq.POLLIN)
+            self._other_poller.register(socket, zmq.POLLIN)
+        self._heartbeat = Every(HEARTBEAT_S, shell.clock)
+        self._reload = Every(RELOAD_S, shell.clock)
+        self._wire_errors = 0
+        self._received_s = shell.clock.monotonic_s()
+
+    def run(self) -> None:
+        """Serve until told to stop, then finish the frames at hand."""
+        while not self._shell.stopping:
+            self._turn()
+        log.info("draining")
+        stop_s = self._shell.clock.monotonic_s()
+        while not self._drained(stop_s) and self._since_s(stop_s) < DRAIN_S:
+            self._turn()
+        self._give_up()
+
+    def _drained(self, stop_s: float) -> bool:
+        idle = self._since_s(max(self._received_s, stop_s)) > DRAIN_IDLE_S
+        return idle and not len(self._scheduler) and not len(self._outbox)
+
+    def _since_s(self, moment_s: float) -> float:
+        return self._shell.clock.monotonic_s() - moment_s
+
+    def _give_up(self) -> None:
+        """Say of each frame that still waits that it was not scored."""
+        for verdict in self._engine.abandon("shutdown"):
+            self._outbox.add(verdict)
+        start_s = self._shell.clock.monotonic_s()
+        while len(self._outbox) and self._since_s(start_s) < FAREWELL_S:
+            self._send_verdicts()
+            if self._verdicts.poll(POLL_MS):
+                self._read_acks()
+        if len(self._outbox):
+            log.error("%d verdicts were not acknowledged by the sinks", len(self._outbox))
+
+    def _turn(self) -> None:
+        room = self._has_room()
+        timeout_ms = POLL_MS
+        if room and len(self._scheduler):
+            timeout_ms = min(POLL_MS, -(-self._engine.wait_ns // NS_PER_MS))
+        # Without room frames stay unread, and a poll that looks at them would never wait.
+        ready = dict((self._poller if room else self._other_poller).poll(timeout_ms))
+        if self._control in ready:
+            self._answer()
+        if self._verdicts in ready:
+            self._read_acks()
+        self._read_frames()
+        if self._has_room():
+            for verdict in self._engine.step(patient=not self._shell.stopping):
+                self._outbox.add(verdict)
+        self._send_verdicts()
+        if self._reload.due():
+            self._collector.tend()
+            self._lines.reload()
+        if self._heartbeat.due():
+            self._beat()
+
+    def _has_room(self) -> bool:
+        return self._outbox.has_room(self._config.scorer.max_batch_frames + len(self._scheduler))
+
+    def _read_frames(self) -> None:
+        """Take what fits; the rest waits in ZeroMQ, then in ingest, where the newest wins."""
+        for _ in range(self._config.scorer.max_pending_frames):
+            if not self._scheduler.has_room or not self._has_room():
+                return
+            try:
+                parts = self._frames.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._received_s = self._shell.clock.monotonic_s()
+            try:
+                frame = decode_frame(parts)
+            except WireError as error:
+                self._wire_errors += 1
+                log.warning("frame dropped: %s", error)
+                continue
+            self._collector.see(frame)
+            for verdict in self._engine.submit(frame, self._shell.clock.wall_ns()):
+                self._outbox.add(verdict)
+
+    def _send_verdicts(self) -> None:
+        now_s = self._shell.clock.monotonic_s()
+        while (verdict := self._outbox.next(now_s)) is not None:
+            try:
+                self._verdicts.send_multipart(encode_verdict(verdict), zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._outbox.sent(verdict, now_s)
+
+    def _read_acks(self) -> None:
+        while True:
+            try:
+                message = decode(self._verdicts.recv(zmq.NOBLOCK))
+            except zmq.Again:
+                return
+            except WireError as error:
+                self._wire_errors += 1
+                log.warning("acknowledgement dropped: %s", error)
+                continue
+            if isinstance(message, AckMessage):
+                self._outbox.acknowledge(message.delivery_ids)
+
+    def _answer(self) -> None:
+        try:
+            request = decode(b"".join(self._control.recv_multipart()))
+            if not isinstance(request, RequestMessage):
+                raise WireError(f"{request.type} where a request belongs")
+            text = self._obey(request)
+            reply = ReplyMessage(
+                ok=True,
+                text=text[:4096],
+                memories=self._memories(),
+                enrolment=self._collector.state,
+                shadows={line: tally.report() for line, tally in self._engine.shadows.items()},
+            )
+        except FlawlineError as error:
+            reply = ReplyMessage(ok=False, text=str(error)[:4096])
+        self._control.send(encode(reply))
+
+    def _obey(self, request: RequestMessage) -> str:
+        if request.command == "status":
+            return self._collector.progress()
+        if request.line is None or request.line not in self._lines:
+            raise FlawlineError(
+                f"no line {request.line}", f"the lines are {', '.join(self._lines)}"
+            )
+        if request.command == "enroll":
+            return self._collector.start(request)
+        return self._point(request.command, request.line, request.memory_version)
+
+    def _point(self, command: str, line: str, version: str | None) -> str:
+        """Change which memory judges `line`; one that does not fit is refused with the reason."""
+        if command == "shadow" and version is None:
+            self._shelf.shadow(line, None)
+            self._lines.reload()
+            return f"line {line}: no shadow any more"
+        if command == "promote":
+            version = self._shelf.shadowing(line)
+            if version is None:
+                raise FlawlineError(f"line {line} has no shadow memory", "give it one first")
+        elif command == "rollback":
+            version = self._shelf.previous(line)
+        judge = self._lines.fetch(line, version or "")
+        role: Role = "shadow" if command == "shadow" else "active"
+        if role == "shadow":
+            self._shelf.shadow(line, version)
+        else:
+            self._shelf.activate(line, version or "", now_ns=self._shell.clock.wall_ns(), by=user())
+        self._lines.use(line, role, judge)
+        self._lines.reload()
+        return f"line {line}: {version} is {'the shadow' if role == 'shadow' else 'active'}"
+
+    def _memories(self) -> dict[str, str]:
+        return {name: state.memory_version or "" for name, state in self._lines.items()}
+
+    def _beat(self) -> None:
+        message = ProcessMessage(
+            station=self._config.station,
+            process="scorer",
+            state=ProcessState.DRAINING if self._shell.stopping else ProcessState.READY,
+            sent_ns=self._shell.clock.wall_ns(),
+            version=software_version(),
+            pending=len(self._scheduler) + len(self._outbox),
+            wire_errors=self._wire_errors,
+            frames_scored=sum(self._engine.outcomes.values()),
+        )
+        try:
+            self._status.send(encode(message), zmq.NOBLOCK)
+        except zmq.Again:
+            log.debug("no sinks listen to the heartbeat")

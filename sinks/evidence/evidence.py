@@ -1,0 +1,122 @@
+"""The evidence sink: a heatmap picture for each verdict that brings its pixels."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from contract.clock import NS_PER_S, Clock
+from contract.config_sinks import EvidenceSettings
+from contract.errors import ImageError, StorageError
+from contract.process import Every
+from sinks.arrival import Arrival
+from sinks.evidence.album import Album
+from sinks.evidence.heatmap import render
+from sinks.metrics.metrics import Metrics
+
+QUEUE_SIZE = 64
+IDLE_S = 0.2
+TIDY_S = 5.0
+TIDY_PICTURES = 500
+DAY_S = 86_400
+
+log = logging.getLogger(__name__)
+
+
+def evidence_path(arrival: Arrival) -> str | None:
+    """Where the picture of `arrival` belongs below the evidence folder; None if it has none.
+
+    `<line>/<UTC day of capture>/<camera>-<epoch>-<frame_id>-<OUTCOME>.jpg`
+    """
+    if not arrival.verdict.jpeg:
+        return None
+    header = arrival.header
+    day = datetime.fromtimestamp(header.captured_ns / NS_PER_S, UTC).strftime("%Y-%m-%d")
+    name = f"{header.camera}-{header.epoch}-{header.frame_id}-{header.outcome}.jpg"
+    return f"{header.line}/{day}/{name}"
+
+
+class Evidence:
+    """Draws and files pictures. `work` runs in a thread of its own; a full disk never ends it."""
+
+    name = "evidence"
+    repeats = False
+
+    def __init__(
+        self, directory: Path, settings: EvidenceSettings, *, clock: Clock, metrics: Metrics
+    ) -> None:
+        """Prepare filing below `directory`.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make {directory}: {error.strerror}") from error
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise StorageError(f"cannot write evidence to {directory}", "check its permissions")
+        self._directory = directory
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._queue: queue.Queue[Arrival] = queue.Queue(QUEUE_SIZE)
+        self._tidy = Every(TIDY_S, clock)
+        self._complain = Every(60.0, clock)
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Queue a verdict that brings a picture; False when the queue is full."""
+        if not arrival.verdict.jpeg:
+            return True
+        try:
+            self._queue.put_nowait(arrival)
+        except queue.Full:
+            return False
+        return True
+
+    def pending(self) -> int:
+        return self._queue.qsize()
+
+    def work(self, stop: threading.Event) -> None:
+        """File pictures until `stop`, then what is queued."""
+        album = Album(
+            self._directory,
+            max_bytes=self._settings.max_bytes,
+            max_age_s=self._settings.max_age_days * DAY_S,
+        )
+        while not (stop.is_set() and self._queue.empty()):
+            with contextlib.suppress(queue.Empty):
+                self._file(album, self._queue.get(timeout=0 if stop.is_set() else IDLE_S))
+            if self._tidy.due():
+                with self._counted():
+                    album.tidy(self._clock.wall_ns(), limit=TIDY_PICTURES)
+
+    def _file(self, album: Album, arrival: Arrival) -> None:
+        path = evidence_path(arrival)
+        if path is None:
+            return
+        with self._counted():
+            album.put(path, render(arrival.verdict, quality=self._settings.jpeg_quality))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count what goes wrong with one picture, and go on."""
+        try:
+            yield
+        except ImageError as error:
+            self._failed("picture", str(error))
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            self._failed("disk_full" if full else "disk", f"{self._directory}: {error.strerror}")
+
+    def _failed(self, reason: str, text: str) -> None:
+        self._metrics.failed(self.name, reason)
+        if self._complain.due():
+            log.error("no evidence: %s", text)

@@ -1,0 +1,266 @@
+"""Verdict events to an HTTP receiver: CloudEvents JSON, signed, tried again, never for ever.
+
+The queue is in memory: what it holds is lost with the process. Each event is also in the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, NamedTuple
+
+import httpx
+import standardwebhooks
+from cloudevents.core.bindings.http import to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from contract.clock import NS_PER_S, Clock
+from contract.config_sinks import WebhookSettings
+from contract.errors import ConfigError
+from contract.process import Every
+from contract.redact import remember_secret
+from sinks.arrival import Arrival, EvidencePath
+from sinks.metrics.metrics import Metrics
+from sinks.store.event import Event
+
+VERDICT_TYPE: Final = "flawline.verdict"
+DRIFT_TYPE: Final = "flawline.drift"
+GIVE_UP_S = 2.0
+IDLE_S = 0.2
+MAX_WAIT_S = 300.0
+HEALS: Final = frozenset({408, 425, 429})
+
+log = logging.getLogger(__name__)
+
+
+_FULL_JITTER: Final = wait_random_exponential(multiplier=0.5, max=30)
+
+
+class Unavailable(Exception):
+    """An attempt that failed but may succeed later.
+
+    Attributes:
+        retry_after_s: the wait that the receiver asked for, if it did.
+    """
+
+    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class Refused(Exception):
+    """An answer that will not change when the event is sent again."""
+
+
+class Notice(NamedTuple):
+    """What is to be sent: the event, and what it is sent for."""
+
+    type: str
+    event: Event
+
+    @property
+    def id(self) -> str:
+        """The same for every retry; a verdict that raised an alarm is told as both."""
+        return self.event.event_id if self.type == VERDICT_TYPE else f"{self.event.event_id}-drift"
+
+
+class Webhook:
+    """One receiver. `work` runs in a thread of its own."""
+
+    repeats = False
+
+    def __init__(
+        self,
+        settings: WebhookSettings,
+        *,
+        environment: Mapping[str, str],
+        evidence_path: EvidencePath,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        """Prepare delivery as in `settings`, with the signing secret from `environment`.
+
+        Raises:
+            ConfigError: the secret is not there, or is none.
+        """
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        self.name = settings.name
+        self._settings = settings
+        self._signer = _signer(settings, environment)
+        self._evidence_path = evidence_path
+        self._clock = clock
+        self._metrics = metrics
+        self._queue: queue.Queue[Notice] = queue.Queue(settings.queue_size)
+        self._complain = Every(60.0, clock)
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Queue a verdict of a wanted outcome, and any alarm; False when the queue is full."""
+        types = []
+        if arrival.header.drift_alarm is not None:
+            types.append(DRIFT_TYPE)
+        if arrival.header.outcome in self._settings.outcomes:
+            types.append(VERDICT_TYPE)
+        if not types:
+            return True
+        path = self._evidence_path(arrival)
+        event = Event.of(arrival.header, arrived_ns=arrival.arrived_ns, evidence=path)
+        refused = [each for each in types if not self._put(Notice(each, event))]
+        if len(refused) > 1:  # The caller counts one.
+            self._metrics.dropped(self.name, "queue_full", len(refused) - 1)
+        return not refused
+
+    def _put(self, notice: Notice) -> bool:
+        try:
+            self._queue.put_nowait(notice)
+        except queue.Full:
+            return False
+        return True
+
+    def pending(self) -> int:
+        return self._queue.qsize()
+
+    def work(self, stop: threading.Event) -> None:
+        """Deliver until `stop`; then once each what is left, for `GIVE_UP_S` at most."""
+        with httpx.Client(trust_env=False) as client:
+            while not stop.is_set():
+                with contextlib.suppress(queue.Empty):
+                    self._deliver(client, self._queue.get(timeout=IDLE_S), stop)
+            deadline_s = time.monotonic() + GIVE_UP_S
+            while not self._queue.empty() and time.monotonic() < deadline_s:
+                self._deliver(client, self._queue.get(), stop)
+        if left := self.pending():
+            log.warning("webhook %s: %d events were not sent", self.name, left)
+            self._metrics.dropped(self.name, "stopped", left)
+
+    def _deliver(self, client: httpx.Client, notice: Notice, stop: threading.Event) -> None:
+        """Send `notice` until it is taken or there is no use in trying; then count why."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=_back_off,
+            stop=stop_after_attempt(self._settings.max_attempts) | stop_when_event_set(stop),
+            sleep=sleep_using_event(stop),
+            reraise=True,
+        )
+        timeout_s = min(self._settings.timeout_s, GIVE_UP_S if stop.is_set() else math.inf)
+        try:
+            retrying(self._post, client, notice, timeout_s)
+        except Refused as error:
+            self._give_up("refused", error)
+        except Unavailable as error:
+            self._give_up("stopped" if stop.is_set() else "attempts", error)
+
+    def _post(self, client: httpx.Client, notice: Notice, timeout_s: float) -> None:
+        message = to_structured_event(_cloud_event(notice))
+        headers = message.headers | self._signature(notice.id, message.body)
+        url = self._settings.url
+        try:
+            with client.stream(
+                "POST", url, content=message.body, headers=headers, timeout=timeout_s
+            ) as answer:
+                if answer.is_success:
+                    return
+        except httpx.TimeoutException as error:
+            self._metrics.failed(self.name, "timeout")
+            raise Unavailable(f"no answer within {timeout_s} s") from error
+        except httpx.HTTPError as error:
+            self._metrics.failed(self.name, "connection")
+            raise Unavailable(str(error)) from error
+        self._metrics.failed(self.name, "status")
+        text = f"HTTP {answer.status_code}"
+        if answer.is_server_error or answer.status_code in HEALS:
+            raise Unavailable(text, self._retry_after_s(answer.headers.get("retry-after")))
+        raise Refused(text)
+
+    def _signature(self, event_id: str, body: bytes) -> dict[str, str]:
+        """Headers of the Standard Webhooks scheme; none without a secret."""
+        if self._signer is None:
+            return {}
+        now = _utc(self._clock.wall_ns())
+        return {
+            "webhook-id": event_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._signer.sign(event_id, now, body.decode()),
+        }
+
+    def _retry_after_s(self, value: str | None) -> float | None:
+        """Seconds of a Retry-After header (RFC 9110, section 10.2.3); None if it says nothing."""
+        if value is None:
+            return None
+        try:
+            if value.isdecimal():
+                return min(float(value), MAX_WAIT_S)
+            until = parsedate_to_datetime(value)
+            wait_s = (until - _utc(self._clock.wall_ns())).total_seconds()
+        except (ValueError, TypeError):
+            return None
+        return min(max(0.0, wait_s), MAX_WAIT_S)
+
+    def _give_up(self, reason: str, error: Exception) -> None:
+        self._metrics.dropped(self.name, reason)
+        if self._complain.due():
+            log.error("webhook %s: event not delivered (%s): %s", self.name, reason, error)
+
+
+def _back_off(state: RetryCallState) -> float:
+    """What the receiver asked for, or full jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, Unavailable) and error.retry_after_s is not None:
+        return error.retry_after_s
+    return _FULL_JITTER(state)
+
+
+def _cloud_event(notice: Notice) -> CloudEvent:
+    event = notice.event
+    return CloudEvent(
+        {
+            "id": notice.id,
+            "source": f"/flawline/{event.station}/{event.line}/{event.camera}",
+            "type": notice.type,
+            "subject": f"{event.epoch}/{event.frame_id}",
+            "time": _utc(event.captured_ns),
+            "datacontenttype": "application/json",
+        },
+        asdict(event),
+    )
+
+
+def _signer(
+    settings: WebhookSettings, environment: Mapping[str, str]
+) -> standardwebhooks.Webhook | None:
+    if settings.secret_env is None:
+        return None
+    secret = environment.get(settings.secret_env)
+    if not secret:
+        raise ConfigError(
+            f"webhook {settings.name}: environment variable {settings.secret_env} is not set",
+            "set it to the signing secret (whsec_...)",
+        )
+    remember_secret(secret)
+    try:
+        return standardwebhooks.Webhook(secret)
+    except (ValueError, standardwebhooks.webhooks.EmptyWebhookSecretError):
+        raise ConfigError(
+            f"webhook {settings.name}: {settings.secret_env} holds no signing secret",
+            "expected whsec_ and base64",
+        ) from None
+
+
+def _utc(ns: int) -> datetime:
+    return datetime.fromtimestamp(ns / NS_PER_S, UTC)

@@ -1,0 +1,60 @@
+"""Who was heard of when, worked out at each scrape so that a hung process cannot look alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from contract.channels import CHANNELS
+from contract.clock import NS_PER_S, Clock
+from contract.messages import CameraMessage, CameraState, ProcessMessage, StatusMessage
+
+INGEST = "ingest"
+_LABELS = ("station", "line", "camera")
+
+
+class Liveness(Collector):
+    """Cameras up or down, age of their newest frame, and age of each process's heartbeat."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._silent_after_s = CHANNELS["status"].silent_after_s or 0
+        self._cameras: dict[tuple[str, str, str], tuple[float, CameraMessage]] = {}
+        self._processes: dict[str, float] = {}
+
+    def observe(self, message: StatusMessage) -> None:
+        """Take note of a heartbeat; other messages say nothing about life."""
+        now_s = self._clock.monotonic_s()
+        if isinstance(message, ProcessMessage):
+            self._processes[message.process] = now_s
+        elif isinstance(message, CameraMessage):
+            heard = self._cameras.get(message.stream[:3])
+            if heard is None or heard[1].epoch <= message.epoch:
+                self._cameras[message.stream[:3]] = (now_s, message)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        up = GaugeMetricFamily("flawline_camera_up", "Whether frames are coming", labels=_LABELS)
+        frame_age = GaugeMetricFamily(
+            "flawline_camera_frame_age_seconds", "Age of the newest frame", labels=_LABELS
+        )
+        heartbeat_age = GaugeMetricFamily(
+            "flawline_heartbeat_age_seconds",
+            "Age of the last heartbeat; for ingest, of the camera that is silent for longest",
+            labels=("stage",),
+        )
+        now_s = self._clock.monotonic_s()
+        ages = {process: now_s - heard_s for process, heard_s in self._processes.copy().items()}
+        for camera, (heard_s, message) in self._cameras.copy().items():
+            age_s = now_s - heard_s
+            streaming = message.state is CameraState.STREAMING and age_s <= self._silent_after_s
+            up.add_metric(camera, float(streaming))
+            if message.newest_frame_ns is not None:
+                newest_age_ns = self._clock.wall_ns() - message.newest_frame_ns
+                frame_age.add_metric(camera, max(0, newest_age_ns) / NS_PER_S)
+            if message.state is not CameraState.ENDED:
+                ages[INGEST] = max(ages.get(INGEST, 0.0), age_s)
+        for stage, age_s in ages.items():
+            heartbeat_age.add_metric([stage], age_s)
+        yield from (up, frame_age, heartbeat_age)

@@ -1,0 +1,224 @@
+"""Everything the sinks export to Prometheus: names, labels and buckets in one place.
+
+Counters of verdicts follow the ledger: a frame is counted when its outcome is stored, once, and
+frames that were dropped or lost are counted as UNSCORED. Latencies and scores are observed on
+arrival. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import prometheus_client as prometheus
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from contract.clock import NS_PER_S, Clock
+from contract.config_sinks import MetricsSettings
+from contract.errors import AddressInUse, ConfigError
+from contract.messages import CameraMessage, StatusMessage, StreamKey
+from sinks.arrival import Arrival
+from sinks.ledger.book import Book, Settled
+from sinks.metrics.liveness import Liveness
+from sinks.metrics.totals import Totals
+
+LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
+SCORE_BUCKETS = tuple(step / 20 for step in range(1, 21))
+ERROR_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+SHARE_BUCKETS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
+CAMERA = ("station", "line", "camera")
+
+log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """The metrics of one sinks process, in a registry of their own."""
+
+    def __init__(self, *, clock: Clock, version: str) -> None:
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._clock = clock
+        self._totals = Totals()
+        self._liveness = Liveness(clock)
+        self._lock = threading.Lock()
+
+        def counter(name: str, help_text: str, *labels: str) -> Counter:
+            return Counter(f"flawline_{name}", help_text, labels, registry=self.registry)
+
+        def gauge(name: str, help_text: str, *labels: str) -> Gauge:
+            return Gauge(f"flawline_{name}", help_text, labels, registry=self.registry)
+
+        def histogram(
+            name: str, help_text: str, labels: Sequence[str], buckets: Sequence[float]
+        ) -> Histogram:
+            return Histogram(
+                f"flawline_{name}", help_text, labels, buckets=buckets, registry=self.registry
+            )
+
+        self._verdicts = counter(
+            "verdicts", "Frames by their outcome, as stored", *CAMERA, "verdict", "reason"
+        )
+        self._decoded = counter("decoded_frames", "Frames that were decoded", *CAMERA)
+        self._admitted = counter("admitted_frames", "Frames that were admitted", *CAMERA)
+        self._latency = histogram(
+            "latency_seconds", "Time per stage of a frame", (*CAMERA, "stage"), LATENCY_BUCKETS_S
+        )
+        self._score = histogram("anomaly_score", "Anomaly scores", CAMERA, SCORE_BUCKETS)
+        self._reused = histogram(
+            "reused_windows_fraction",
+            "Share of a frame's windows that came from the cache",
+            CAMERA,
+            SHARE_BUCKETS,
+        )
+        self._cache_error = histogram(
+            "cache_score_error",
+            "Difference that reused windows made to a score, on recomputed frames",
+            CAMERA,
+            ERROR_BUCKETS,
+        )
+        self._drift = gauge(
+            "drift_evidence",
+            "That a line's scores left their calibration, over the limit of alarm",
+            "station",
+            "line",
+        )
+        self._drift_versions: dict[tuple[str, ...], str | None] = {}
+        self._drift_alarms = counter(
+            "drift_alarms", "Alarms that scores left their calibration", *CAMERA[:2], "direction"
+        )
+        self._shadowed = counter(
+            "shadow_frames",
+            "Frames that a shadow memory judged too, by both outcomes",
+            *CAMERA,
+            "verdict",
+            "shadow_verdict",
+        )
+        self._queue_items = gauge("sink_queue_items", "Verdicts waiting for a sink", "sink")
+        self._dropped = counter("sink_dropped", "Verdicts a sink did not deliver", "sink", "reason")
+        self._errors = counter("sink_errors", "Errors of a sink", "sink", "reason")
+        self._wire_errors = counter("wire_errors", "Messages that break the wire contract")
+        self._open_frames = gauge("ledger_open_frames", "Admitted frames without an outcome")
+        self._contradictions = counter(
+            "ledger_contradictions", "Frames that were given a second outcome, ignored", *CAMERA
+        )
+        gauge("build_info", "Version of the software", "version").labels(version).set(1)
+        self.registry.register(self._liveness)
+        prometheus.ProcessCollector(registry=self.registry)
+
+    @contextmanager
+    def serve(self, settings: MetricsSettings) -> Iterator[int]:
+        """Export over HTTP; the port.
+
+        Raises:
+            AddressInUse: something else listens there.
+            ConfigError: the address is not one of this host.
+        """
+        where = f"{settings.host}:{settings.port}"
+        try:
+            server, thread = prometheus.start_http_server(
+                settings.port, settings.host, self.registry
+            )
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUse(
+                    f"metrics cannot listen on {where}, something listens there",
+                    "stop it or set sinks.metrics.port to a free one",
+                ) from None
+            raise ConfigError(
+                f"metrics cannot listen on {where}: {error.strerror}",
+                "set sinks.metrics.host and sinks.metrics.port",
+            ) from None
+        try:
+            log.info("metrics on http://%s:%d/metrics", settings.host, server.server_port)
+            yield server.server_port
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def carry_on(self, books: Sequence[Book]) -> None:
+        """Do not count again what these books had before this process started."""
+        with self._lock:
+            for book in books:
+                self._totals.decoded(book.key, book.decoded)
+                self._totals.admitted(book.key, book.admitted)
+
+    def observe(self, message: StatusMessage) -> None:
+        """Take note of a heartbeat and of running totals."""
+        self._liveness.observe(message)
+        with self._lock:
+            if isinstance(message, CameraMessage):
+                camera = message.stream[:3]
+                decoded = self._totals.decoded(message.stream, message.decoded)
+                admitted = self._totals.admitted(message.stream, message.admitted)
+                self._decoded.labels(*camera).inc(decoded)
+                self._admitted.labels(*camera).inc(admitted)
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Observe how long each stage took, and the score."""
+        header = arrival.header
+        camera = header.stream[:3]
+        scored_ns = header.scored_ns
+        stages = {
+            "decode": (header.captured_ns, header.decoded_ns),
+            "queue": (header.decoded_ns, header.received_ns),
+            "score": (header.received_ns, scored_ns),
+            "model": (0, header.step_ns),
+            "deliver": (header.emitted_ns, arrival.arrived_ns),
+            "total": (header.captured_ns, arrival.arrived_ns),
+        }
+        for stage, (start_ns, end_ns) in stages.items():
+            if end_ns is not None:
+                seconds = max(0, end_ns - start_ns) / NS_PER_S
+                self._latency.labels(*camera, stage).observe(seconds)
+        if header.anomaly_score is not None:
+            self._score.labels(*camera).observe(header.anomaly_score)
+        if header.reused_fraction is not None:
+            self._reused.labels(*camera).observe(header.reused_fraction)
+        if header.cache_score_error is not None:
+            self._cache_error.labels(*camera).observe(header.cache_score_error)
+        line, version = camera[:2], header.memory_version
+        if header.drift_evidence is not None:
+            self._drift.labels(*line).set(header.drift_evidence)
+            self._drift_versions[line] = version
+        elif (
+            header.anomaly_score is not None and self._drift_versions.get(line, version) != version
+        ):
+            # What was found out about another memory says nothing about this one.
+            self._drift.remove(*line)
+            del self._drift_versions[line]
+        if header.drift_alarm is not None:
+            self._drift_alarms.labels(*line, header.drift_alarm).inc()
+        if header.shadow_outcome is not None:
+            outcomes = (header.outcome.value, header.shadow_outcome.value)
+            self._shadowed.labels(*camera, *outcomes).inc()
+
+    def booked(self, tally: Tally[Settled], contradictions: Mapping[StreamKey, int]) -> None:
+        """Count outcomes that are in the store."""
+        for settled, count in tally.items():
+            self._verdicts.labels(
+                *settled.stream[:3], settled.outcome.value, settled.reason or ""
+            ).inc(count)
+        for stream, count in contradictions.items():
+            self._contradictions.labels(*stream[:3]).inc(count)
+
+    def open_frames(self, count: int) -> None:
+        self._open_frames.set(count)
+
+    def watch_queue(self, sink: str, length: Callable[[], int]) -> None:
+        self._queue_items.labels(sink).set_function(length)
+
+    def dropped(self, sink: str, reason: str, count: int = 1) -> None:
+        """Count verdicts that `sink` will not deliver."""
+        self._dropped.labels(sink, reason).inc(count)
+
+    def failed(self, sink: str, reason: str) -> None:
+        """Count an error of `sink`."""
+        self._errors.labels(sink, reason).inc()
+
+    def wire_error(self) -> None:
+        self._wire_errors.inc()

@@ -1,0 +1,99 @@
+"""What the PLC is told of one verdict, or of several that piled up before one write. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from contract.messages import Outcome, VerdictMessage
+from sinks.plc.registers import NO_BITS, Fault, Status
+
+FOREVER: Final = (1 << 63) - 1
+
+_UNUSABLE: Final[dict[Outcome, Fault]] = {
+    Outcome.INVALID: Fault.RESULT_INVALID,
+    Outcome.LATE: Fault.RESULT_LATE,
+    Outcome.UNSCORED: Fault.RESULT_UNSCORED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indication:
+    """One or more verdicts as one, fail-safe.
+
+    Attributes:
+        count: how many verdicts.
+        passed: all of them are good, valid until the first of their deadlines.
+        failed: at least one is bad, valid until the last deadline of the bad ones.
+        outcome, score, frame_id, camera: of the worst; of the latest among equals.
+    """
+
+    count: int = 1
+    passed: bool
+    pass_until_ns: int
+    failed: bool
+    fail_until_ns: int
+    reviewed: bool
+    outcome: Outcome
+    score: float
+    frame_id: int
+    camera: int
+
+    @classmethod
+    def of(
+        cls, verdict: VerdictMessage, *, camera: int, review_as: Literal["PASS", "FAIL"]
+    ) -> Indication:
+        """What `verdict` of the line's camera number `camera` is to the PLC."""
+        until_ns = FOREVER if verdict.deadline_ns is None else verdict.deadline_ns
+        told = review_as if verdict.outcome is Outcome.REVIEW else verdict.outcome.value
+        score = verdict.anomaly_score
+        return cls(
+            passed=told == "PASS",
+            pass_until_ns=until_ns,
+            failed=told == "FAIL",
+            fail_until_ns=until_ns if told == "FAIL" else 0,
+            reviewed=verdict.outcome is Outcome.REVIEW,
+            outcome=verdict.outcome,
+            score=math.nan if score is None else score,
+            frame_id=verdict.frame_id,
+            camera=camera,
+        )
+
+    def then(self, later: Indication) -> Indication:
+        """This and a `later` result as one."""
+        worst = self if _rank(self) > _rank(later) else later
+        return replace(
+            worst,
+            count=self.count + later.count,
+            passed=self.passed and later.passed,
+            pass_until_ns=min(self.pass_until_ns, later.pass_until_ns),
+            failed=self.failed or later.failed,
+            fail_until_ns=max(self.fail_until_ns, later.fail_until_ns),
+            reviewed=self.reviewed or later.reviewed,
+        )
+
+    def status(self, now_ns: int) -> Status:
+        """The result bits at `now_ns`; none once the deadline passed."""
+        review = Status.REVIEW if self.reviewed else NO_BITS
+        if self.failed and now_ns <= self.fail_until_ns:
+            return Status.FAIL | review
+        if self.passed and now_ns <= self.pass_until_ns:
+            return Status.PASS | review
+        return NO_BITS
+
+    def fault(self, now_ns: int) -> Fault:
+        """Why this result says neither PASS nor FAIL at `now_ns`; NONE if it does."""
+        if self.status(now_ns):
+            return Fault.NONE
+        return _UNUSABLE.get(self.outcome, Fault.RESULT_LATE)
+
+
+def _rank(result: Indication) -> tuple[bool, ...]:
+    """Bad before unusable before good; among equals FAIL before REVIEW before the rest."""
+    return (
+        result.failed,
+        not result.passed,
+        result.outcome is Outcome.FAIL,
+        result.outcome is Outcome.REVIEW,
+    )

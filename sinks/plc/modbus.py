@@ -1,0 +1,247 @@
+"""Modbus TCP to the PLC of one line: the newest result, and a heartbeat that means something.
+
+Results are never queued. What cannot be written at once is merged, fail-safe, into what is
+written next (see `indication`), so neither a slow PLC nor a broken cable makes anything old.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from pymodbus.client import ModbusTcpClient
+from pymodbus.exceptions import ModbusException
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from contract.clock import Clock
+from contract.config import Line
+from contract.config_sinks import Modbus
+from contract.messages import Outcome, StatusMessage
+from sinks.arrival import Arrival
+from sinks.metrics.metrics import Metrics
+from sinks.plc.indication import Indication
+from sinks.plc.pulse import Pulse
+from sinks.plc.registers import (
+    FAULTS,
+    NO_BITS,
+    OUTCOME_CODES,
+    UNKNOWN_CAMERA,
+    Fault,
+    RegisterBlock,
+    Status,
+)
+
+MAX_BACK_OFF_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class PlcError(OSError):
+    """A write that the PLC did not take.
+
+    Attributes:
+        reason: label of the error counter: `connection` or `refused`.
+    """
+
+    def __init__(self, text: str, *, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The result that the PLC has, and what came of it when it was told."""
+
+    result: Indication
+    fault: Fault
+
+    @property
+    def outcome(self) -> Outcome:
+        """A good or bad part that was told too late is LATE to the PLC, as it is no use."""
+        return Outcome.LATE if self.fault is Fault.RESULT_LATE else self.result.outcome
+
+
+class Plc:
+    """The PLC of one line. `work` runs in a thread of its own."""
+
+    repeats = False
+
+    def __init__(self, settings: Modbus, line: Line, *, clock: Clock, metrics: Metrics) -> None:
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+        self.name = settings.name
+        self._settings = settings
+        self._review_as = line.review_as
+        self._clock = clock
+        self._metrics = metrics
+        self._cameras = {camera.name: place for place, camera in enumerate(line.cameras)}
+        self._pulse = Pulse(
+            list(self._cameras),
+            silence_s=settings.silence_s,
+            fault_after_late=settings.fault_after_late,
+            clock=clock,
+        )
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._waiting: Indication | None = None
+        self._told: _Told | None = None
+        self._sequence = 0
+        self._held_until_s = clock.monotonic_s()
+        self._connected = False
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Take a verdict; there is always room, because results merge."""
+        header = arrival.header
+        if header.line != self._settings.line:
+            return True
+        camera = self._cameras.get(header.camera, UNKNOWN_CAMERA)
+        result = Indication.of(header, camera=camera, review_as=self._review_as)
+        with self._lock:
+            self._pulse.verdict(header, header.frame_id)
+            self._waiting = self._waiting.then(result) if self._waiting else result
+        self._wake.set()
+        return True
+
+    def observe(self, message: StatusMessage) -> None:
+        """Take note of the health of cameras and scorer."""
+        with self._lock:
+            self._pulse.observe(message)
+
+    def pending(self) -> int:
+        with self._lock:
+            return self._waiting.count if self._waiting else 0
+
+    def work(self, stop: threading.Event) -> None:
+        """Write results and heartbeats until `stop`, then say so to the PLC."""
+        settings = self._settings
+        client = ModbusTcpClient(
+            settings.host, port=settings.port, timeout=settings.timeout_s, retries=0
+        )
+        beat_s = self._clock.monotonic_s()
+        write = Retrying(
+            retry=retry_if_exception_type(PlcError),
+            wait=wait_random_exponential(multiplier=0.1, max=MAX_BACK_OFF_S),
+            stop=stop_when_event_set(stop),
+            sleep=sleep_using_event(stop),
+            after=self._failed,
+            retry_error_callback=lambda state: None,
+        )
+        try:
+            while not stop.is_set():
+                self._wake.wait(self._pause_s(beat_s))
+                self._wake.clear()
+                if self._clock.monotonic_s() >= beat_s:
+                    beat_s = self._clock.monotonic_s() + settings.heartbeat_s
+                    with self._lock:
+                        self._pulse.beat()
+                write(self._write, client)
+            self._say_stopped(client)
+        finally:
+            _close(client)
+
+    def _pause_s(self, beat_s: float) -> float:
+        """Until the next heartbeat, or until a waiting result may replace the one that stands."""
+        until_s = min(beat_s, self._held_until_s) if self.pending() else beat_s
+        return max(0.0, until_s - self._clock.monotonic_s())
+
+    def _write(self, client: ModbusTcpClient) -> None:
+        """Write the state of this moment; on failure its results wait for the next write."""
+        with self._lock:
+            held = self._clock.monotonic_s() < self._held_until_s
+            result = None if held else self._waiting
+            if result:
+                self._waiting = None
+            now_ns = self._clock.wall_ns()
+            told = _Told(result, result.fault(now_ns)) if result else self._told
+            count = result.count if result else 0
+            block = self._block(told, self._pulse.fault(), self._sequence + count, now_ns)
+        try:
+            self._send(client, block)
+        except PlcError:
+            if result:
+                self._put_back(result)
+            raise
+        with self._lock:
+            self._told, self._sequence = told, self._sequence + count
+            if result:
+                self._held_until_s = self._clock.monotonic_s() + self._settings.hold_s
+                self._pulse.told(useful=told is not None and told.fault is Fault.NONE, count=count)
+
+    def _put_back(self, result: Indication) -> None:
+        with self._lock:
+            self._waiting = result.then(self._waiting) if self._waiting else result
+
+    def _block(self, told: _Told | None, fault: Fault, sequence: int, now_ns: int) -> RegisterBlock:
+        """The registers: a line with a fault never shows PASS or FAIL."""
+        status = NO_BITS
+        if fault is Fault.NONE:
+            status = Status.ONLINE | (told.result.status(now_ns) if told else NO_BITS)
+        elif FAULTS[fault].raises_fault:
+            status = Status.FAULT
+        if told is None:
+            return RegisterBlock(
+                status=status, fault=fault, heartbeat=self._pulse.heartbeat, sequence=sequence
+            )
+        return RegisterBlock(
+            status=status,
+            fault=fault or told.fault,
+            score=told.result.score,
+            outcome=OUTCOME_CODES[told.outcome],
+            frame_id=told.result.frame_id,
+            camera=told.result.camera,
+            heartbeat=self._pulse.heartbeat,
+            sequence=sequence,
+        )
+
+    def _send(self, client: ModbusTcpClient, block: RegisterBlock) -> None:
+        settings = self._settings
+        try:
+            answer = client.write_registers(
+                settings.base_register, block.words(), device_id=settings.device_id
+            )
+        except (ModbusException, OSError) as error:
+            _close(client)
+            raise PlcError(str(error), reason="connection") from error
+        if answer.isError():
+            raise PlcError(
+                f"registers {settings.base_register} to "
+                f"{settings.base_register + len(block.words()) - 1} of device "
+                f"{settings.device_id} refused ({answer})",
+                reason="refused",
+            )
+        if not self._connected:
+            log.info("PLC %s: writing to %s:%d", self.name, settings.host, settings.port)
+            self._connected = True
+
+    def _failed(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, PlcError):
+            self._metrics.failed(self.name, error.reason)
+        if self._connected or state.attempt_number == 1:
+            log.error(
+                "PLC %s at %s:%d: %s; trying again",
+                self.name,
+                self._settings.host,
+                self._settings.port,
+                error,
+            )
+        self._connected = False
+
+    def _say_stopped(self, client: ModbusTcpClient) -> None:
+        with self._lock:
+            block = self._block(self._told, Fault.STOPPED, self._sequence, self._clock.wall_ns())
+        try:
+            self._send(client, block)
+        except PlcError as error:
+            log.warning("PLC %s was not told of the stop: %s", self.name, error)
+
+
+def _close(client: ModbusTcpClient) -> None:
+    client.close()  # type: ignore[no-untyped-call]

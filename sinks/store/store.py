@@ -1,0 +1,199 @@
+"""The event store: events, drops and the ledger.
+
+The sinks write it; command line and report read it, with or without running sinks. Every method
+raises StorageError, naming the place, when the database does not work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from contract.errors import StorageError
+from contract.messages import Outcome, StreamKey
+from sinks.ledger.book import Book
+from sinks.store import audit, migrate
+from sinks.store.database import READ, WRITE, Database
+from sinks.store.event import Event
+from sinks.store.rows import Drop, book_from_row, book_to_row
+from sinks.store.schema import DROPS, EVENTS, LEDGER, is_stream
+
+PAGE = 1000
+
+
+class Store:
+    """Use as a context manager, made by `open` or `open_existing`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The store at `url` to write, made or brought up to date if needed.
+
+        Raises:
+            ConfigError: not a usable URL, or its driver is not installed.
+            StorageError: it cannot be written, or newer software wrote it.
+        """
+        database = Database(url, mode=WRITE)
+        try:
+            if database.path is not None:
+                database.path.parent.mkdir(parents=True, exist_ok=True)
+            with database.begin() as connection:
+                migrate.upgrade(connection, where=database.where)
+        except OSError as error:
+            database.close()
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(f"cannot write {database.where}: {error.strerror}") from error
+        return cls(database)
+
+    @classmethod
+    def open_existing(cls, url: str) -> Self:
+        """The store at `url` to read, as it is.
+
+        Raises:
+            ConfigError: as `open`.
+            StorageError: there is none, or other software wrote it.
+        """
+        database = Database(url, mode=READ)
+        if database.path is not None and not database.path.is_file():
+            raise StorageError(
+                f"there is no event store at {database.where}",
+                "check data_directory, or start the sinks once",
+            )
+        try:
+            with database.begin() as connection:
+                migrate.check(connection, where=database.where)
+        except StorageError:
+            database.close()
+            raise
+        return cls(database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.database.close()
+
+    def write(
+        self, *, events: Sequence[Event], drops: Sequence[Drop], books: Iterable[Book]
+    ) -> None:
+        """Store all of this, or nothing.
+
+        Raises:
+            RefusedRows: a row that can never be stored, such as a second one for a frame.
+        """
+        with self.database.begin() as connection:
+            if events:
+                connection.execute(sa.insert(EVENTS), [asdict(event) for event in events])
+            if drops:
+                connection.execute(sa.insert(DROPS), [asdict(drop) for drop in drops])
+            for book in books:
+                row = book_to_row(book)
+                stored = connection.execute(
+                    sa.update(LEDGER).where(is_stream(LEDGER, book.key)).values(row)
+                )
+                if not stored.rowcount:
+                    key = book.key._asdict()
+                    connection.execute(sa.insert(LEDGER).values(**key, **row, pruned={}))
+
+    def books(self, *, open_only: bool = False) -> list[Book]:
+        """All books, or those not closed, oldest first."""
+        query = sa.select(LEDGER).order_by(LEDGER.c.epoch, LEDGER.c.line, LEDGER.c.camera)
+        if open_only:
+            query = query.where(LEDGER.c.state == "open")
+        return [book_from_row(row) for row in self._rows(query)]
+
+    def book(self, stream: StreamKey) -> Book | None:
+        """The book of `stream`, if there is one."""
+        rows = self._rows(sa.select(LEDGER).where(is_stream(LEDGER, stream)))
+        return book_from_row(rows[0]) if rows else None
+
+    def newest_epoch(self, stream: StreamKey) -> int | None:
+        """The newest epoch of the camera that `stream` belongs to, if it has a book."""
+        query = sa.select(sa.func.max(LEDGER.c.epoch)).where(
+            LEDGER.c.station == stream.station,
+            LEDGER.c.line == stream.line,
+            LEDGER.c.camera == stream.camera,
+        )
+        with self.database.begin() as connection:
+            newest: int | None = connection.scalar(query)
+            return newest
+
+    def outcome(self, stream: StreamKey, frame_id: int) -> Outcome | None:
+        """The outcome of a frame that has an event of its own."""
+        query = sa.select(EVENTS.c.outcome).where(
+            is_stream(EVENTS, stream), EVENTS.c.frame_id == frame_id
+        )
+        with self.database.begin() as connection:
+            found = connection.scalar(query)
+        return None if found is None else Outcome(found)
+
+    def events(
+        self,
+        *,
+        line: str | None = None,
+        camera: str | None = None,
+        outcomes: Sequence[Outcome] = (),
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> Iterator[Event]:
+        """Events in the order of capture, `since_ns` included, `until_ns` not.
+
+        Read page by page: a slow reader holds nothing open, and events that arrive meanwhile
+        with a later capture time are found.
+        """
+        place = sa.tuple_(EVENTS.c.captured_ns, EVENTS.c.event_id)
+        query = sa.select(EVENTS).order_by(EVENTS.c.captured_ns, EVENTS.c.event_id).limit(PAGE)
+        if line is not None:
+            query = query.where(EVENTS.c.line == line)
+        if camera is not None:
+            query = query.where(EVENTS.c.camera == camera)
+        if outcomes:
+            query = query.where(EVENTS.c.outcome.in_([outcome.value for outcome in outcomes]))
+        if since_ns is not None:
+            query = query.where(EVENTS.c.captured_ns >= since_ns)
+        if until_ns is not None:
+            query = query.where(EVENTS.c.captured_ns < until_ns)
+        page = self._rows(query)
+        while page:
+            event = None
+            for event in (Event(**row) for row in page):
+                yield event
+            if len(page) < PAGE or event is None:
+                return
+            page = self._rows(query.where(place > (event.captured_ns, event.event_id)))
+
+    def drops(self, stream: StreamKey) -> list[Drop]:
+        """The ranges of `stream` that ended without verdicts, in order."""
+        columns = [column for column in DROPS.c if column.name != "id"]
+        query = sa.select(*columns).where(is_stream(DROPS, stream)).order_by(DROPS.c.first_frame_id)
+        return [Drop(**row) for row in self._rows(query)]
+
+    def audit(self) -> Iterator[audit.Audit]:
+        """Every book, recounted from its rows."""
+        for book in self.books():
+            with self.database.begin() as connection:
+                yield audit.recount(connection, book.key)
+
+    def prune(self, before_ns: int, *, limit: int) -> int:
+        """Delete up to `limit` events and drops from before `before_ns`; how many went.
+
+        The ledger notes how many, so that the audit still adds up.
+        """
+        with self.database.begin() as connection:
+            return audit.prune(connection, before_ns, limit)
+
+    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        with self.database.begin() as connection:
+            return connection.execute(query).mappings().all()

@@ -1,0 +1,123 @@
+"""Picking references from a camera as frames pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contract.clock import NS_PER_S
+from contract.codec import Frame
+from contract.errors import ConfigError, FlawlineError
+from contract.messages import RequestMessage
+from scorer import WinClip
+from scorer.references.shelf import Shelf
+from scorer.serving.collector import Collector
+from scorer.serving.lines import Lines
+from tests.fakes import FakeClock
+from tests.scorer.frames import CAPTURED_NS, frame
+from tests.scorer.pictures import part
+from tests.scorer.shelves import line
+
+
+@pytest.fixture
+def collector(mini: WinClip, tmp_path: Path) -> Iterator[Collector]:
+    cameras = [{"name": name, "source": "rtsp://cam"} for name in ("top", "side")]
+    shelf = Shelf(tmp_path)
+    lines = Lines((line(cameras=cameras), line("cans")), mini, shelf)
+    with Collector(mini, lines, shelf, FakeClock()) as made:
+        yield made
+
+
+def order(**changes: Any) -> RequestMessage:
+    values = {"command": "enroll", "line": "bottles", "count": 3, "interval_s": 1.0}
+    return RequestMessage.model_validate(values | changes)
+
+
+def passing(at_s: float, side_px: int = 240, **header: Any) -> Frame:
+    pixels = np.zeros((side_px, side_px, 3), dtype=np.uint8)
+    captured_ns = CAPTURED_NS + round(at_s * NS_PER_S)
+    return frame(pixels=pixels, captured_ns=captured_ns, **{"camera": "top"} | header)
+
+
+def test_frames_are_counted(collector: Collector) -> None:
+    assert collector.progress() == "nothing enrolled yet"
+    assert collector.start(order()) == "line bottles: 0 of 3 frames"
+    for second in range(2):
+        collector.see(passing(second))
+    assert collector.progress() == "line bottles: 2 of 3 frames"
+
+
+def test_no_more_than_wanted(collector: Collector) -> None:
+    collector.start(order(count=1))
+    for second in range(5):
+        collector.see(passing(second))
+    assert collector.progress() == "line bottles: 1 of 1 frames"
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        passing(5, line="cans"),
+        passing(5, camera="side"),
+        passing(5, taint="corrupt_packet"),
+        passing(5, side_px=120),
+        passing(0.5),
+    ],
+    ids=["other line", "other camera", "tainted", "other size", "too soon"],
+)
+def test_what_is_no_reference(collector: Collector, unwanted: Frame) -> None:
+    collector.start(order(camera="top"))
+    collector.see(passing(0))
+    collector.see(unwanted)
+    assert collector.progress() == "line bottles: 1 of 3 frames"
+    collector.see(passing(6))
+    assert collector.progress() == "line bottles: 2 of 3 frames"
+
+
+def test_nothing_is_kept_without_an_order(collector: Collector) -> None:
+    collector.see(passing(0))
+    collector.start(order())
+    assert collector.progress() == "line bottles: 0 of 3 frames"
+
+
+def test_any_camera_of_the_line(collector: Collector) -> None:
+    collector.start(order(interval_s=0.0))
+    collector.see(passing(0))
+    collector.see(passing(0, camera="side"))
+    assert collector.progress() == "line bottles: 2 of 3 frames"
+
+
+def test_one_at_a_time(collector: Collector) -> None:
+    collector.start(order())
+    with pytest.raises(FlawlineError, match="under way: line bottles: 0 of 3"):
+        collector.start(order(line="cans"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"count": None}, "enroll needs a count"),
+        ({"camera": "rear"}, "has no camera rear: it has top, side"),
+    ],
+)
+def test_an_order_that_makes_no_sense(
+    collector: Collector, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        collector.start(order(**changes))
+    collector.start(order())
+
+
+def test_pixels_are_kept_after_their_message_is_gone(collector: Collector) -> None:
+    """The wire hands out views; a reference must be a copy."""
+    pixels = part(1)
+    view = pixels.copy()
+    collector.start(order(count=1))
+    collector.see(frame(pixels=view, camera="top"))
+    view[:] = 0
+    assert collector._order is not None
+    np.testing.assert_array_equal(collector._order.pictures[0], pixels)

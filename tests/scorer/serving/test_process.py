@@ -1,0 +1,281 @@
+"""`python -m scorer` among real sockets: one verdict for each frame, whatever happens."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from contract.codec import Frame, Verdict, decode, encode, encode_frame
+from contract.config_file import load_config
+from contract.errors import FlawlineError
+from contract.messages import Outcome, ProcessState, ReplyMessage, StreamKey
+from scorer.references.enrolment import enroll
+from scorer.references.shelf import Shelf
+from scorer.scoring.winclip import load_model
+from tests.fakes import FakeClock
+from tests.scorer.frames import frame
+from tests.scorer.pictures import part, picture
+from tests.scorer.running import RunningScorer, until_deadline, write_config
+from tests.scorer.shelves import LATER
+
+GOOD, OTHER = part(1), picture(3)
+
+
+@pytest.fixture(scope="module")
+def config_path() -> Iterator[Path]:
+    """A station whose line `bottles` was taught with one good part; `cans` knows none."""
+    with tempfile.TemporaryDirectory(prefix="fl-", dir="/tmp") as home:
+        path = write_config(Path(home))
+        config = load_config(path)
+        shelf = Shelf(config.memory_directory)
+        model = load_model(config.scorer.model)
+        enroll(model, config.line("bottles"), [GOOD], shelf, FakeClock())
+        yield path
+
+
+@pytest.fixture(scope="module")
+def scorer(config_path: Path) -> Iterator[RunningScorer]:
+    with RunningScorer(config_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def frame_ids() -> Iterator[int]:
+    """Ids that no frame of this module had before."""
+    return count()
+
+
+def by_frame(verdicts: list[Verdict]) -> dict[tuple[StreamKey, int], Verdict]:
+    """Verdicts by frame; fails if a frame has two."""
+    found = {(each.header.stream, each.header.frame_id): each for each in verdicts}
+    assert len(found) == len(verdicts)
+    return found
+
+
+def key(sent: Frame) -> tuple[StreamKey, int]:
+    return sent.header.stream, sent.header.frame_id
+
+
+def test_one_verdict_for_each_frame_of_two_lines(
+    scorer: RunningScorer, frame_ids: Iterator[int]
+) -> None:
+    frames = [
+        frame(next(frame_ids), line=line, pixels=pixels, taint=taint)
+        for line, pixels, taint in [
+            ("bottles", GOOD, None),
+            ("cans", GOOD, None),
+            ("bottles", OTHER, None),
+            ("bottles", GOOD, "corrupt_packet"),
+            ("spoons", GOOD, None),
+            ("bottles", GOOD[:120], None),
+            ("bottles", GOOD, None),
+        ]
+    ]
+    verdicts = by_frame(scorer.judge(frames))
+    headers = [verdicts[key(sent)].header for sent in frames]
+    assert [(each.outcome, each.reason) for each in headers if each.line != "bottles"] == [
+        (Outcome.UNSCORED, "no_reference"),
+        (Outcome.UNSCORED, "unknown_line"),
+    ]
+    assert [each.outcome for each in headers if each.line == "bottles"] == [
+        Outcome.PASS,
+        headers[2].outcome,
+        Outcome.INVALID,
+        Outcome.UNSCORED,
+        Outcome.PASS,
+    ]
+    good, other = verdicts[key(frames[0])], verdicts[key(frames[2])]
+    assert good.header.anomaly_score is not None
+    assert other.header.anomaly_score is not None
+    assert good.header.anomaly_score < 1e-4 < other.header.anomaly_score
+    assert good.anomaly_map is not None
+    assert good.anomaly_map.shape == (15, 15)
+    assert (other.header.outcome is Outcome.FAIL) == bool(other.jpeg)
+    assert good.header.model == "flawline-mini"
+    assert good.header.scored_ns is not None
+    assert good.header.received_ns <= good.header.scored_ns <= good.header.emitted_ns
+
+
+def test_heartbeats(scorer: RunningScorer) -> None:
+    first = scorer.status(lambda message: message.state is ProcessState.READY)
+    assert (first.station, first.process) == ("hall-1", "scorer")
+    later = scorer.status(lambda message: message.sent_ns > first.sent_ns)
+    assert later.frames_scored >= first.frames_scored
+
+
+def test_what_is_not_acknowledged_is_sent_again(
+    scorer: RunningScorer, frame_ids: Iterator[int]
+) -> None:
+    sent = frame(next(frame_ids), pixels=GOOD)
+    scorer.send(*encode_frame(sent))
+    first = scorer.receive()
+    again = scorer.receive()
+    assert again.header == first.header
+    scorer.acknowledge(again.header.delivery_id)
+    scorer.status(lambda message: message.pending == 0)
+
+
+def test_malformed_frames_are_counted_and_survived(
+    scorer: RunningScorer, frame_ids: Iterator[int]
+) -> None:
+    before = scorer.status(lambda message: True).wire_errors
+    good = encode_frame(frame(next(frame_ids), pixels=GOOD))
+    scorer.send(b"junk")
+    scorer.send(b"junk", good[1])
+    scorer.send(good[0], b"too short")
+    scorer.send(good[0])
+    scorer.send(*good, b"too many")
+    scorer.send(encode(ReplyMessage(ok=True)), good[1])
+    scorer.status(lambda message: message.wire_errors == before + 6)
+    assert len(scorer.judge([frame(next(frame_ids), pixels=GOOD)])) == 1
+
+
+def test_status_tells_the_active_memories(scorer: RunningScorer, config_path: Path) -> None:
+    shelf = Shelf(load_config(config_path).memory_directory)
+    reply = scorer.ask("status")
+    assert reply.memories == {"bottles": shelf.active("bottles"), "cans": ""}
+
+
+@pytest.mark.parametrize(
+    ("command", "values", "said"),
+    [
+        ("activate", {"line": "spoons"}, "no line spoons: the lines are bottles, cans"),
+        ("activate", {}, "no line None"),
+        (
+            "activate",
+            {"line": "bottles", "memory_version": "v9"},
+            "bottles has no reference memory v9: it has: ",
+        ),
+        ("enroll", {"line": "cans"}, "enroll needs a count"),
+        ("enroll", {"line": "cans", "count": 1, "camera": "rear"}, "no camera rear"),
+    ],
+)
+def test_a_command_that_makes_no_sense(
+    scorer: RunningScorer, command: str, values: dict[str, str], said: str
+) -> None:
+    with pytest.raises(FlawlineError, match=said):
+        scorer.ask(command, **values)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [[b"junk"], [b""], [encode(ReplyMessage(ok=True))], [b"two", b"parts"], [b"a", b"b", b"c"]],
+    ids=["junk", "empty", "reply", "two parts", "three parts"],
+)
+def test_a_question_that_is_none_is_answered_and_survived(
+    scorer: RunningScorer, question: list[bytes]
+) -> None:
+    with scorer.asking() as socket:
+        socket.send_multipart(question)
+        reply = decode(socket.recv())
+    assert isinstance(reply, ReplyMessage)
+    assert not reply.ok
+    assert scorer.ask("status").ok
+
+
+def test_a_memory_that_does_not_fit_is_refused_and_the_active_one_stays(
+    scorer: RunningScorer, config_path: Path, frame_ids: Iterator[int]
+) -> None:
+    shelf = Shelf(load_config(config_path).memory_directory)
+    active = shelf.active("bottles")
+    assert active is not None
+    memory, described = shelf.load("bottles", active)
+    other = described.model_copy(update={"version": "other-preset", "preset": "anomalib"})
+    shelf.save(memory, other)
+    with pytest.raises(FlawlineError, match="made with preset anomalib, this scorer has paper"):
+        scorer.ask("activate", line="bottles", memory_version="other-preset")
+    assert shelf.active("bottles") == active
+    (verdict,) = scorer.judge([frame(next(frame_ids), pixels=GOOD)])
+    assert verdict.header.memory_version == active
+
+
+def test_a_memory_made_while_streaming_loses_no_frame(
+    scorer: RunningScorer, config_path: Path, frame_ids: Iterator[int]
+) -> None:
+    shelf = Shelf(load_config(config_path).memory_directory)
+    before = shelf.active("bottles")
+    assert before is not None
+    memory, described = shelf.load("bottles", before)
+    shelf.save(memory, described.model_copy(update={"version": LATER}))
+
+    def activate_after_four(judged: int) -> None:
+        if judged == 4:
+            reply = scorer.ask("activate", line="bottles", memory_version=LATER)
+            assert reply.memories["bottles"] == LATER
+
+    frames = [frame(next(frame_ids), pixels=GOOD) for _ in range(12)]
+    verdicts = scorer.judge(frames, between=activate_after_four)
+    assert set(by_frame(verdicts)) == {key(sent) for sent in frames}
+    versions = Counter(verdict.header.memory_version for verdict in verdicts)
+    assert set(versions) == {before, LATER}
+    assert {verdict.header.outcome for verdict in verdicts} == {Outcome.PASS}
+
+
+def test_shadow_promotion_and_going_back_while_streaming_lose_no_frame(
+    scorer: RunningScorer, config_path: Path, frame_ids: Iterator[int]
+) -> None:
+    shelf = Shelf(load_config(config_path).memory_directory)
+    before = shelf.active("bottles")
+    assert before is not None
+    memory, described = shelf.load("bottles", before)
+    strict = {"version": "20270101T000000Z-57e1c7ed", "fail_threshold": 0.0}
+    shelf.save(memory, described.model_copy(update=strict))
+    with pytest.raises(FlawlineError, match="bottles has no shadow memory"):
+        scorer.ask("promote", line="bottles")
+
+    def act(judged: int) -> None:
+        if judged == 4:
+            scorer.ask("shadow", line="bottles", memory_version=strict["version"])
+        elif judged == 8:
+            shadows = scorer.ask("status").shadows
+            assert shadows is not None
+            assert shadows["bottles"].disagreements["PASS->FAIL"] > 0
+            assert scorer.ask("promote", line="bottles").memories["bottles"] == strict["version"]
+        elif judged == 12:
+            assert scorer.ask("rollback", line="bottles").memories["bottles"] == before
+
+    frames = [frame(next(frame_ids), pixels=GOOD) for _ in range(18)]
+    verdicts = scorer.judge(frames, between=act)
+    assert set(by_frame(verdicts)) == {key(sent) for sent in frames}
+    outcomes = {verdict.header.memory_version: verdict.header.outcome for verdict in verdicts}
+    assert outcomes == {before: Outcome.PASS, strict["version"]: Outcome.FAIL}
+    assert {verdict.header.shadow_outcome for verdict in verdicts} == {None, Outcome.FAIL}
+    assert shelf.shadowing("bottles") is None
+
+
+def test_a_line_is_taught_from_its_stream(scorer: RunningScorer, frame_ids: Iterator[int]) -> None:
+    reply = scorer.ask("enroll", line="cans", count=2, interval_s=0)
+    assert reply.text == "line cans: 0 of 2 frames"
+    with pytest.raises(FlawlineError, match="under way"):
+        scorer.ask("enroll", line="cans", count=2)
+    verdicts = scorer.judge(
+        [frame(next(frame_ids), line="cans", pixels=part(seed)) for seed in (1, 2)]
+    )
+    assert {verdict.header.reason for verdict in verdicts} == {"no_reference"}
+    for _ in until_deadline("a memory for cans"):
+        reply = scorer.ask("status")
+        if reply.memories["cans"]:
+            break
+    assert reply.text == f"line cans: enrolled {reply.memories['cans']}"
+    (verdict,) = scorer.judge([frame(next(frame_ids), line="cans", pixels=part(1))])
+    assert verdict.header.outcome is Outcome.PASS
+    assert verdict.header.memory_version == reply.memories["cans"]
+
+
+def test_sigterm_drains(scorer: RunningScorer, frame_ids: Iterator[int]) -> None:
+    """The last test of this process: what was sent before the end still gets its verdict."""
+    frames = [frame(next(frame_ids), pixels=GOOD) for _ in range(3)]
+    for sent in frames:
+        scorer.send(*encode_frame(sent))
+    scorer.process.send_signal(signal.SIGTERM)
+    verdicts = [scorer.receive() for _ in frames]
+    scorer.acknowledge(*(verdict.header.delivery_id for verdict in verdicts))
+    assert set(by_frame(verdicts)) == {key(sent) for sent in frames}
+    assert scorer.process.wait(60) == 0
+    assert "Traceback" not in scorer.log()
