@@ -1,4 +1,4 @@
-"""What several commands share: their options, and what they need installed."""
+"""What several commands share: their options, and what they need, where they print and write."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 
-from contract.errors import ConfigError
+from contract.errors import ConfigError, StorageError
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)
@@ -41,3 +42,26 @@ def require(module: str, *, extra: str) -> None:
     """
     if find_spec(module) is None:
         raise ConfigError(f"{module} is not installed here", f"pip install 'flawline[{extra}]'")
+
+
+def table_console() -> Console:
+    """Where tables go; wide enough for them in a file."""
+    return Console(width=None if Console().is_terminal else 160)
+
+
+def require_folder(target: Path | None) -> None:
+    """Say now, and not after an hour, that a file cannot be written."""
+    if target is not None and not target.resolve().parent.is_dir():
+        raise StorageError(f"cannot write {target}: there is no folder {target.resolve().parent}")
+
+
+def write(path: Path, text: str) -> None:
+    """Write `text`.
+
+    Raises:
+        StorageError: naming why not.
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from None

@@ -3,10 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
+import typer
 from rich.console import Console
 
 from contract.errors import ConfigError
+
+
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="speed, lines, tiles, references, shell, resident; none: all."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="open_clip model name.")] = "flawline-mini",
+    weights: Annotated[
+        Path | None, typer.Option(help="Local weights file; other models: random without it.")
+    ] = None,
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(help="Where one type is measured; auto: the faster one here."),
+    ] = "auto",
+    rounds: Annotated[int, typer.Option(help="How often each is timed.", min=1, max=1000)] = 5,
+    frames: Annotated[int, typer.Option(help="Frames of `resident`.", min=4)] = 2000,
+    anomalib: Annotated[
+        Path | None,
+        typer.Option(help="Python of an environment with anomalib: tools/anomalib_env.sh."),
+    ] = None,
+    naive: Annotated[
+        bool, typer.Option(help="Time one window at a time, too, which is slow.")
+    ] = True,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", help="Write JSON to this file; - prints it.")
+    ] = None,
+) -> None:
+    """Measure what frames cost on this machine; contenders take turns, medians are told."""
+
+    run_bench(
+        names or [],
+        model=model,
+        weights=weights,
+        dtype=dtype,
+        rounds=rounds,
+        frames=frames,
+        anomalib=anomalib,
+        naive=naive,
+        as_json=as_json,
+    )
 
 
 def run_bench(

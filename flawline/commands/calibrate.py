@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,63 @@ from contract.config_file import load_config
 from contract.errors import ConfigError
 from contract.messages import SCORED
 from flawline.commands.enroll import line_of, read_crops
-from flawline.options import require
+from flawline.options import DEFAULT_CONFIG, ConfigPath, require
 
 if TYPE_CHECKING:
     from scorer.references.shelf import Shelf
 
 S_PER_H = 3600
 NEEDED = (("torch", "scorer"), ("sqlalchemy", "sinks"))
+
+
+def calibrate(
+    line: Annotated[str, typer.Option("--line", "-l", help="The line to calibrate.")],
+    normal: Annotated[
+        Path | None,
+        typer.Option(help="Folder with pictures of good parts that are not references."),
+    ] = None,
+    from_store: Annotated[
+        float | None,
+        typer.Option(
+            help="Hours: use what the line scored in the last hours, all of it good parts.",
+            min=0.01,
+        ),
+    ] = None,
+    false_reject_rate: Annotated[
+        float, typer.Option(help="Share of good frames that may FAIL.", min=1e-5, max=0.5)
+    ] = 0.005,
+    review_rate: Annotated[
+        float | None,
+        typer.Option(help="Share of good frames that may FAIL or REVIEW.", min=1e-5, max=0.5),
+    ] = None,
+    whole_picture: Annotated[
+        bool,
+        typer.Option(
+            "--whole-picture",
+            help="With --normal: pictures show all that the camera sees; cut the region out.",
+        ),
+    ] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Set a line's thresholds so that at most a promised share of good frames is rejected.
+
+    The promise holds for frames like those given: one per part, same product, light and camera. A
+    running scorer follows without restart. Too few frames: it says how many are needed.
+    """
+
+    if (normal is None) == (from_store is None):
+        raise typer.BadParameter("give exactly one of --normal DIR and --from-store HOURS")
+    if normal is None and whole_picture:
+        raise typer.BadParameter("--whole-picture goes with --normal")
+    run_calibrate(
+        config,
+        line=line,
+        normal=normal,
+        hours=from_store,
+        whole_picture=whole_picture,
+        false_reject_rate=false_reject_rate,
+        review_rate=review_rate,
+    )
 
 
 def run_calibrate(

@@ -5,12 +5,43 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from contract.config import Config
 from contract.config_file import load_config
 from contract.curve import create_keys
+
+app = typer.Typer(no_args_is_help=True, help="Check, explain and start configurations.")
+
+
+@app.command("check")
+def config_check(path: Annotated[Path, typer.Argument(help="Configuration file (YAML).")]) -> None:
+    """Check a configuration: every mistake with its line and what would be right."""
+
+    check(path)
+
+
+@app.command("schema")
+def config_schema() -> None:
+    """Print the JSON schema of the configuration, for editors."""
+
+    print_schema()
+
+
+@app.command("example")
+def config_example() -> None:
+    """Print a small configuration to start from."""
+
+    print_example()
+
+
+@app.command("keys")
+def config_keys(directory: Annotated[Path, typer.Argument(help="Empty folder.")]) -> None:
+    """Make the keys that encrypt tcp connections between hosts."""
+
+    make_keys(directory)
 
 
 def check(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from contract.control import ask
 from contract.errors import ConfigError, FlawlineError, ImageError
 from contract.image import list_images, read_image
 from contract.messages import RequestMessage
+from flawline.options import DEFAULT_CONFIG, ConfigPath
 
 if TYPE_CHECKING:
     from contract.image import Pixels
@@ -25,6 +26,74 @@ if TYPE_CHECKING:
 
 POLL_S = 0.3
 ENROLMENT_TIMEOUT_S = 120.0
+
+
+def enroll(
+    line: Annotated[str, typer.Option("--line", "-l", help="The line to teach.")],
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Folder with one to a few pictures of good parts."),
+    ] = None,
+    normal: Annotated[
+        Path | None,
+        typer.Option(help="With --images: folder with more good pictures, to set the threshold."),
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option("--from", help="Camera of a running station to take good parts from."),
+    ] = None,
+    count: Annotated[int, typer.Option(help="With --from: how many frames.", min=1, max=64)] = 4,
+    interval_s: Annotated[
+        float, typer.Option(help="With --from: seconds between two frames.", min=0, max=3600)
+    ] = 1.0,
+    whole_picture: Annotated[
+        bool,
+        typer.Option(
+            "--whole-picture",
+            help="With --images: pictures show all that the camera sees; cut the region out.",
+        ),
+    ] = False,
+    choose: Annotated[
+        int | None,
+        typer.Option(
+            help="With --images: take only so many, those that cover the others best; pictures "
+            "that are unlike all others are named and left out.",
+            min=1,
+            max=64,
+        ),
+    ] = None,
+    coreset: Annotated[
+        float,
+        typer.Option(
+            help="With --images and --normal: share of the references' features to keep, for "
+            "hundreds of references.",
+            min=0.001,
+            max=1.0,
+        ),
+    ] = 1.0,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Teach a line with good parts; a running scorer follows without restart.
+
+    Pictures show the inspected crop, at any resolution, unless --whole-picture is given.
+    """
+
+    if (images is None) == (camera is None):
+        raise typer.BadParameter("give exactly one of --images DIR and --from CAMERA")
+    if camera is not None and (normal is not None or whole_picture or choose is not None):
+        raise typer.BadParameter("--normal, --choose and --whole-picture go with --images")
+    if images is not None:
+        enroll_from_images(
+            config,
+            line=line,
+            directory=images,
+            normal=normal,
+            whole_picture=whole_picture,
+            coreset=coreset,
+            choose=choose,
+        )
+    elif camera is not None:
+        enroll_from_camera(config, line=line, camera=camera, count=count, interval_s=interval_s)
 
 
 def enroll_from_images(

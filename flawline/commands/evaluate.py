@@ -3,50 +3,86 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from contract.config import ModelSettings
-from contract.errors import ConfigError, StorageError
-from flawline.options import require
-from scorer.evaluation.published import published
+from contract.errors import ConfigError
+from flawline.options import (
+    AssociationModel,
+    AssociationWeights,
+    Device,
+    LanguageWeight,
+    ModelName,
+    PresetName,
+    PretrainedTag,
+    WeightsFile,
+    require,
+    require_folder,
+    table_console,
+    write,
+)
+from flawline.reports.ablation import run_ablation
+from flawline.reports.figures import HEADINGS, percent, plain, row_document, shown
+from flawline.reports.plan import EvaluationPlan, follow
 
 if TYPE_CHECKING:
-    from scorer.evaluation.accuracy import Figures
-    from scorer.evaluation.dataset import Category
     from scorer.evaluation.evaluation import Row
     from scorer.scoring.winclip import WinClip
 
-HEADINGS = {
-    "image_auroc": "image AUROC",
-    "image_aupr": "image AUPR",
-    "image_f1_max": "image F1-max",
-    "pixel_auroc": "pixel AUROC",
-    "pixel_pro": "PRO",
-    "pixel_f1_max": "pixel F1-max",
-}
 
+def evaluate(
+    root: Annotated[
+        Path, typer.Argument(help="MVTec-AD, VisA, or any folder in MVTec-AD's layout.")
+    ],
+    shots: Annotated[
+        str, typer.Option(help="Numbers of references; 0 is by words alone.")
+    ] = "0,1,2,4",
+    seeds: Annotated[int, typer.Option(help="Choices of references.", min=1, max=100)] = 5,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only this category; may be given several times.")
+    ] = None,
+    model: ModelName = "flawline-mini",
+    weights: WeightsFile = None,
+    pretrained: PretrainedTag = None,
+    preset: PresetName = "paper",
+    device: Device = "cpu",
+    language_weight: LanguageWeight = None,
+    association: AssociationModel = None,
+    association_weights: AssociationWeights = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write figures here.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    ablate: Annotated[
+        str | None,
+        typer.Option(help="Instead, a table of the paper: table3, table5, table6 or table8."),
+    ] = None,
+) -> None:
+    """Evaluate a model on labelled pictures: the figures of the paper, with their uncertainty.
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What to evaluate, on what, and where to write it."""
+    ROOT holds <category>/train/good, test/good and test/<defect>; masks in ground_truth/<defect>
+    are optional. On all of MVTec-AD or VisA the published figures stand beside ours.
+    """
+    from flawline.commands.score import model_settings
 
-    root: Path
-    categories: tuple[str, ...]
-    shots: tuple[int, ...]
-    seeds: int
-    model: ModelSettings
-    as_json: Path | None
-    report: Path | None
+    settings = model_settings(
+        name=model,
+        weights=weights,
+        pretrained=pretrained,
+        preset=preset,
+        device=device,
+        language_weight=language_weight,
+        association=association,
+        association_weights=association_weights,
+    )
+    chosen = (root, tuple(category or ()), shots_of(shots), seeds, settings, as_json, report)
+    if ablate is None:
+        run_evaluate(EvaluationPlan(*chosen))
+        return
+    run_ablation(ablate, EvaluationPlan(*chosen))
 
 
 def shots_of(text: str) -> tuple[int, ...]:
@@ -64,7 +100,7 @@ def shots_of(text: str) -> tuple[int, ...]:
     return shots
 
 
-def run_evaluate(options: EvaluateOptions) -> None:
+def run_evaluate(options: EvaluationPlan) -> None:
     """Evaluate, print the table, write what was asked for.
 
     Raises:
@@ -96,38 +132,15 @@ def run_evaluate(options: EvaluateOptions) -> None:
     if options.as_json is not None:
         write(options.as_json, json.dumps(document(model, rows), indent=2) + "\n")
     if options.report is not None:
-        from flawline.commands.evaluation_report import render_report
+        from flawline.reports.evaluation import render_report
 
         write(options.report, render_report(model, options.model, rows))
-
-
-@contextmanager
-def follow(
-    categories: Sequence[Category], shots: Sequence[int], seeds: int
-) -> Iterator[Callable[[Category], Callable[[], None]]]:
-    """Show progress; gives for each category what to call after each picture."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        tasks = {
-            category.name: progress.add_task(
-                category.name,
-                total=len(category.test) + min(len(category.train), max(shots) * seeds),
-            )
-            for category in categories
-        }
-        yield lambda category: partial(progress.advance, tasks[category.name])
-        for task in progress.tasks:
-            progress.update(task.id, total=task.completed)
-
-
-def table_console() -> Console:
-    """Where tables go; wide enough for them in a file."""
-    return Console(width=None if Console().is_terminal else 160)
 
 
 def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
     """The figures as JSON; null where one is not defined."""
     from scorer.evaluation.evaluation import mean_figures
+    from scorer.evaluation.published import published
 
     shots = sorted({row.shots for row in rows})
     return {
@@ -145,25 +158,10 @@ def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def row_document(row: Row) -> dict[str, Any]:
-    """One category with so many references as JSON."""
-    return {
-        "category": row.category,
-        "shots": row.shots,
-        "seeds": row.num_seeds,
-        **plain(row.mean),
-        "std": plain(row.std),
-        "ci95": {
-            name: [_number(low), _number(high)]
-            for name, low, high in zip(row.mean._fields, *row.ci95, strict=True)
-        },
-        "seconds_per_image": row.seconds,
-    }
-
-
 def tell(rows: Sequence[Row], console: Console) -> None:
     """Print the table, and the published figures where there are any."""
     from scorer.evaluation.evaluation import mean_figures
+    from scorer.evaluation.published import published
 
     table = Table("category", "references", *HEADINGS.values())
     for row in rows:
@@ -180,42 +178,3 @@ def tell(rows: Sequence[Row], console: Console) -> None:
             f"pixel AUROC {percent(each.pixel_auroc)}, PRO {percent(each.pixel_pro)}"
         )
     console.print("In %, [95 % bootstrap interval over test pictures]; mean over the seeds.")
-
-
-def shown(row: Row, name: str) -> str:
-    """A figure with its interval."""
-    low, high = (percent(getattr(end, name)) for end in row.ci95)
-    value = percent(getattr(row.mean, name))
-    return value if value == "-" else f"{value} [{low}, {high}]"
-
-
-def percent(value: float) -> str:
-    """A share as the field writes it."""
-    return "-" if math.isnan(value) else f"{100 * value:.1f}"
-
-
-def plain(figures: Figures) -> dict[str, float | None]:
-    """Figures as JSON; null where one is not defined."""
-    return {name: _number(value) for name, value in figures._asdict().items()}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def require_folder(target: Path | None) -> None:
-    """Say now, and not after an hour, that a file cannot be written."""
-    if target is not None and not target.resolve().parent.is_dir():
-        raise StorageError(f"cannot write {target}: there is no folder {target.resolve().parent}")
-
-
-def write(path: Path, text: str) -> None:
-    """Write `text`.
-
-    Raises:
-        StorageError: naming why not.
-    """
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,17 @@ import typer
 from contract.config import ModelSettings
 from contract.errors import ConfigError, StorageError
 from contract.image import list_images, read_image
-from flawline.options import require
+from flawline.options import (
+    AssociationModel,
+    AssociationWeights,
+    Device,
+    LanguageWeight,
+    ModelName,
+    PresetName,
+    PretrainedTag,
+    WeightsFile,
+    require,
+)
 
 if TYPE_CHECKING:
     from scorer.evaluation.explanation import Box, Explanation, Term
@@ -29,6 +39,42 @@ TITLES: Final = {
     "window-2": "windows of 2 x 2 patches",
     "window-3": "windows of 3 x 3 patches",
 }
+
+
+def explain(
+    image: Annotated[Path, typer.Argument(help="The picture.")],
+    out: Annotated[Path, typer.Option(help="File to draw: .png, .svg or .pdf.")] = Path(
+        "explanation.png"
+    ),
+    object_name: Annotated[
+        str, typer.Option("--object", help="What it shows, in a word or two.")
+    ] = "object",
+    reference: Annotated[
+        Path | None, typer.Option(help="Folder with pictures of good parts (WinCLIP+).")
+    ] = None,
+    model: ModelName = "flawline-mini",
+    weights: WeightsFile = None,
+    pretrained: PretrainedTag = None,
+    preset: PresetName = "paper",
+    device: Device = "cpu",
+    language_weight: LanguageWeight = None,
+    association: AssociationModel = None,
+    association_weights: AssociationWeights = None,
+) -> None:
+    """Say and draw why a picture has its score: which window, scale, words and reference."""
+    from flawline.commands.score import model_settings
+
+    settings = model_settings(
+        name=model,
+        weights=weights,
+        pretrained=pretrained,
+        preset=preset,
+        device=device,
+        language_weight=language_weight,
+        association=association,
+        association_weights=association_weights,
+    )
+    run_explain(ExplainOptions(image, object_name, reference, settings, out))
 
 
 @dataclass(frozen=True)

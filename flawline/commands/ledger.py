@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,9 +13,22 @@ from rich.table import Table
 
 from contract.config_file import load_config
 from contract.messages import Outcome
+from flawline.options import DEFAULT_CONFIG, ConfigPath
 
 if TYPE_CHECKING:
     from sinks.store.audit import Audit
+
+
+def ledger(
+    config: ConfigPath = DEFAULT_CONFIG,
+    store: Annotated[
+        str | None, typer.Option(help="Store URL, instead of the configuration's.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the book: every admitted frame and its one outcome. Exit 1 if it does not balance."""
+
+    raise typer.Exit(print_ledger(config, store_url=store, as_json=as_json))
 
 
 def print_ledger(config_path: Path, *, store_url: str | None, as_json: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,6 +15,59 @@ from contract.control import ask
 from contract.errors import FlawlineError
 from contract.messages import RequestMessage, ShadowReport
 from flawline.commands.enroll import line_of
+from flawline.options import DEFAULT_CONFIG, ConfigPath
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Reference memories: which one judges, a shadow beside it, going back.",
+)
+
+LineName = Annotated[str, typer.Option("--line", "-l", help="The line.")]
+
+
+@app.command("list")
+def memory_list(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """List a line's versions, which of them judge, and how a shadow would have judged."""
+
+    list_memories(config, line=line)
+
+
+@app.command("activate")
+def memory_activate(
+    version: Annotated[str, typer.Argument(help="Version, as `list` shows it.")],
+    line: LineName,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """MemoryInUse by this version from now on; no frame is lost."""
+
+    point(config, "activate", line=line, version=version)
+
+
+@app.command("shadow")
+def memory_shadow(
+    line: LineName,
+    version: Annotated[
+        str | None, typer.Argument(help="Version; without one, no shadow any more.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Have a version judge beside the active one, without a say; `list` counts disagreements."""
+
+    point(config, "shadow", line=line, version=version)
+
+
+@app.command("promote")
+def memory_promote(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """MemoryInUse by the shadow from now on."""
+
+    point(config, "promote", line=line)
+
+
+@app.command("rollback")
+def memory_rollback(line: LineName, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """MemoryInUse by the version that was active before; doing it twice returns."""
+
+    point(config, "rollback", line=line)
 
 
 def list_memories(config_path: Path, *, line: str) -> None:

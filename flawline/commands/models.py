@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from contract.errors import ModelError
+
+app = typer.Typer(no_args_is_help=True, help="CLIP models and their weights.")
+
+
+@app.command("list")
+def models_list(
+    every: Annotated[bool, typer.Option("--all", help="All open_clip models and tags.")] = False,
+) -> None:
+    """List the models that Flawline can use."""
+
+    list_models(every=every)
+
+
+@app.command("pull")
+def models_pull(
+    name: Annotated[str, typer.Argument(help="open_clip model name.")] = "ViT-B-16-plus-240",
+    tag: Annotated[str, typer.Argument(help="Pretrained tag.")] = "laion400m_e32",
+) -> None:
+    """Download the weights of a model to this host, once."""
+
+    pull_model(name, tag)
+
+
+@app.command("verify")
+def models_verify(
+    name: Annotated[str, typer.Argument(help="Model name.")] = "flawline-mini",
+    weights: Annotated[Path | None, typer.Option(help="Local weights file.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Expected SHA-256 of the file.")] = None,
+) -> None:
+    """Load a model's weights, score one picture with it, and print its SHA-256."""
+
+    verify_model(name, weights=weights, sha256=sha256)
 
 
 def list_models(*, every: bool) -> None:

@@ -7,7 +7,7 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -18,9 +18,60 @@ from rich.table import Table
 from contract.config import ModelSettings
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError, ImageError, StorageError
 from contract.image import list_images, read_image
+from flawline.options import (
+    AssociationModel,
+    AssociationWeights,
+    Device,
+    LanguageWeight,
+    ModelName,
+    PresetName,
+    PretrainedTag,
+    WeightsFile,
+)
 
 if TYPE_CHECKING:
     from scorer.scoring.winclip import WinClip
+
+
+def score(
+    images: Annotated[list[Path], typer.Argument(help="Pictures to score.")],
+    object_name: Annotated[
+        str, typer.Option("--object", help="What they show, in a word or two.")
+    ] = "object",
+    reference: Annotated[
+        Path | None, typer.Option(help="Folder with pictures of good parts (WinCLIP+).")
+    ] = None,
+    model: ModelName = "flawline-mini",
+    weights: WeightsFile = None,
+    pretrained: PretrainedTag = None,
+    preset: PresetName = "paper",
+    device: Device = "cpu",
+    language_weight: LanguageWeight = None,
+    association: AssociationModel = None,
+    association_weights: AssociationWeights = None,
+    heatmaps: Annotated[
+        Path | None, typer.Option(help="Folder for a picture with heatmap per image.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score pictures by words alone, or against a few pictures of good parts.
+
+    Without --reference the score says how anomalous the words find the picture (zero-shot). With
+    it, a provisional threshold from the references themselves gives a verdict.
+    """
+
+    settings = model_settings(
+        name=model,
+        weights=weights,
+        pretrained=pretrained,
+        preset=preset,
+        device=device,
+        language_weight=language_weight,
+        association=association,
+        association_weights=association_weights,
+    )
+    chosen = ScoreOptions(object_name, reference, settings, heatmaps)
+    raise typer.Exit(score_images(images, chosen, as_json=as_json))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from contract.image import list_images, read_image
 from contract.messages import Outcome
 from flawline.demo.summary import FalseRejects, Summary, summarise
 from flawline.demo.truth import Finding, PartResult, Truth, false_frames, judge_parts
-from flawline.station.run import StopRequest
+from flawline.station.stop import StopRequest
 from flawline.station.supervisor import Supervisor, processes_of
 
 if TYPE_CHECKING:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
-from types import FrameType
+from typing import Annotated, Literal
 
 import typer
 
 from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE
 from contract.process import configure_logging
+from flawline.options import DEFAULT_CONFIG
+from flawline.station.stop import StopRequest
 from flawline.station.supervisor import Supervisor, processes_of
 
 TEND_S = 0.1
 
 
-class StopRequest:
-    """SIGINT and SIGTERM as a question; a second signal changes nothing."""
+def run(
+    config: Annotated[Path, typer.Argument(help="Configuration file (YAML).")] = DEFAULT_CONFIG,
+    log_level: Annotated[
+        Literal["debug", "info", "warning"], typer.Option(help="How much the processes say.")
+    ] = "info",
+) -> None:
+    """Run a station: start its processes, restart what falls over, stop cleanly on Ctrl-C.
 
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._event.set()
-
-    def __call__(self) -> bool:
-        return self._event.is_set()
-
-    def wait(self, seconds: float) -> bool:
-        """Whether the request came within `seconds`."""
-        return self._event.wait(seconds)
+    Ends by itself when every camera is a file or folder that came to its end.
+    """
+    raise typer.Exit(run_station(config, log_level=log_level))
 
 
 def run_station(config_path: Path, *, log_level: str) -> int:

@@ -10,18 +10,9 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from contract.errors import ConfigError
-from flawline.commands.evaluate import (
-    HEADINGS,
-    EvaluateOptions,
-    follow,
-    percent,
-    plain,
-    require_folder,
-    row_document,
-    table_console,
-    write,
-)
-from scorer.evaluation.published import MVTEC
+from flawline.options import require_folder, table_console, write
+from flawline.reports.figures import HEADINGS, percent, plain, row_document
+from flawline.reports.plan import EvaluationPlan, follow
 
 if TYPE_CHECKING:
     from scorer.evaluation.ablation import Table, Variant
@@ -37,7 +28,7 @@ class Ablated(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def run_ablation(name: str, options: EvaluateOptions) -> None:
+def run_ablation(name: str, options: EvaluationPlan) -> None:
     """Evaluate each row of table `name`, print it, write it as JSON if asked for.
 
     Raises:
@@ -97,6 +88,7 @@ def run_ablation(name: str, options: EvaluateOptions) -> None:
 def tell(name: str, table: Table, ablated: Sequence[Ablated], console: Console) -> None:
     """Print the table; on the whole of MVTec-AD the paper's values stand beside ours."""
     from scorer.evaluation.evaluation import mean_figures
+    from scorer.evaluation.published import MVTEC
 
     beside = {row.category for row in ablated[0].rows} == MVTEC
     printed = Printed("", "references", *(HEADINGS[figure] for figure in table.figures))

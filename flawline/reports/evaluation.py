@@ -15,7 +15,7 @@ from jinja2 import Environment
 from contract.config import ModelSettings
 from contract.image import read_image
 from contract.process import software_version
-from flawline.commands.evaluate import HEADINGS, percent, shown
+from flawline.reports.figures import HEADINGS, percent, shown
 from scorer.evaluation.published import published
 
 if TYPE_CHECKING:
