@@ -36,7 +36,7 @@ CACHE_OFF = CacheSettings.model_validate({"mode": "off"})
 def lines(name: str, weights: Path | None, *, dtype: str, rounds: int) -> dict[str, Any]:
     """Seconds for eight frames, from one camera or from as many lines, each with 4 references."""
     model = load(name, weights, dtype=dtype)
-    images = pictures(FRAMES + 4, model.image_px[0])
+    images = pictures(FRAMES + 4, model.backbone.image_px[0])
     memories = [model.enroll(images[-4:]) for _ in range(max(LINES))]
     contenders: dict[str, Contender] = {
         str(count): partial(_work_off, *_station(model, memories[:count]), images[:FRAMES])
@@ -55,13 +55,18 @@ def tiles(name: str, weights: Path | None, *, dtype: str, rounds: int) -> dict[s
     text = model.text_prototypes(OBJECT)
     contenders: dict[str, Contender] = {}
     for count, factor in SIZES.items():
-        size_px = round(factor * model.image_px[0] / model.patch_px) * model.patch_px
-        view = model.view(size_px, overlap_px=64)
-        memory = model.enroll(pictures(4, size_px), view=view)
+        size_px = (
+            round(factor * model.backbone.image_px[0] / model.backbone.patch_px)
+            * model.backbone.patch_px
+        )
+        tiling = model.backbone.tiling(size_px, overlap_px=64)
+        memory = model.enroll(pictures(4, size_px), tiling=tiling)
         crop = pictures(5, size_px)[4:]
-        if view.num_tiles != count:
-            raise RuntimeError(f"{size_px} px are {view.num_tiles} tiles, not {count}")
-        contenders[str(count)] = partial(_score, model, crop, text=text, memory=memory, view=view)
+        if tiling.num_tiles != count:
+            raise RuntimeError(f"{size_px} px are {tiling.num_tiles} tiles, not {count}")
+        contenders[str(count)] = partial(
+            _score, model, crop, text=text, memory=memory, tiling=tiling
+        )
     medians = medians_s(contenders, rounds)
     return {
         "seconds a crop": medians,
@@ -81,9 +86,9 @@ def references(
 ) -> dict[str, Any]:
     """Seconds a frame, and of these for the comparison, with so many references."""
     model = load(name, weights, dtype=dtype)
-    [image] = pictures(1, model.image_px[0])
-    pixels = model.preprocess([image])
-    features = model.features(pixels)
+    [image] = pictures(1, model.backbone.image_px[0])
+    pixels = model.backbone.preprocess([image])
+    features = model.backbone.features(pixels)
     contenders: dict[str, Contender] = {"features": partial(_look, model, pixels)}
     for count in counts:
         memory = random_memory(model, count)
@@ -100,11 +105,11 @@ def references(
 
 def random_memory(model: WinClip, count: int) -> ReferenceMemory:
     """A memory of `count` references that were never seen: what is compared does not matter."""
-    tower, generator = model._tower, torch.Generator().manual_seed(0)
+    tower, generator = model.backbone.tower, torch.Generator().manual_seed(0)
 
     def vectors(rows: int, width: int) -> torch.Tensor:
         found = torch.randn(rows, width, generator=generator)
-        return torch.nn.functional.normalize(found, dim=-1).to(model._like)
+        return torch.nn.functional.normalize(found, dim=-1).to(model.backbone.like)
 
     bank = Bank(
         vectors(count * tower.grid[0] * tower.grid[1], tower.width),
@@ -118,7 +123,7 @@ def _score(model: WinClip, crop: list[Pixels], **against: Any) -> None:
 
 
 def _look(model: WinClip, pixels: torch.Tensor) -> None:
-    model.features(pixels)
+    model.backbone.features(pixels)
 
 
 def _compare(model: WinClip, features: Any, memory: ReferenceMemory) -> None:
@@ -134,9 +139,13 @@ def _station(model: WinClip, memories: list[ReferenceMemory]) -> tuple[Engine, S
         )
         judge = MemoryInUse(memory, "v1", Thresholds(0.5))
         text = model.text_prototypes(OBJECT)
-        states[name] = LineState(line, text, model.view(model.image_px[0]), judge)
+        states[name] = LineState(
+            line, text, model.backbone.tiling(model.backbone.image_px[0]), judge
+        )
     scheduler = Scheduler(
-        max_pending=FRAMES, max_batch_frames=FRAMES, max_batch_tokens=4 * model.tokens_per_image
+        max_pending=FRAMES,
+        max_batch_frames=FRAMES,
+        max_batch_tokens=4 * model.backbone.tower.tokens_per_image,
     )
     engine = Engine(
         BatchScorer(model, states, CACHE_OFF),

@@ -39,8 +39,8 @@ def speed(
     """
     dtypes = ("float32", "bfloat16") if has_bfloat16("cpu") else ("float32",)
     models = {dtype: load(name, weights, preset="anomalib", dtype=dtype) for dtype in dtypes}
-    side_px = models["float32"].image_px[0]
-    pixels = models["float32"].preprocess(pictures(REFERENCES + 1, side_px))
+    side_px = models["float32"].backbone.image_px[0]
+    pixels = models["float32"].backbone.preprocess(pictures(REFERENCES + 1, side_px))
     references, image = pixels[:REFERENCES], pixels[REFERENCES:]
     contenders: dict[str, Contender] = {}
     for dtype, model in models.items():
@@ -48,9 +48,9 @@ def speed(
         memory = model.enroll_pixels(references)
         contenders[dtype] = _scoring(model, image, text, memory)
         contenders |= _cached(model, image, text, memory, dtype)
-        contenders[f"{dtype} floor"] = floor(model._tower, dtype)
+        contenders[f"{dtype} floor"] = floor(model.backbone.tower, dtype)
     if naive:
-        contenders["naive float32"] = naive_pass(models["float32"]._tower, image)
+        contenders["naive float32"] = naive_pass(models["float32"].backbone.tower, image)
     if anomalib is None or weights is None:
         return _figures(dtypes, medians_s(contenders, rounds))
     file = scratch / "pixels.safetensors"
@@ -74,16 +74,16 @@ def _cached(
     model: WinClip, image: Tensor, text: Tensor, memory: ReferenceMemory, dtype: str
 ) -> dict[str, Contender]:
     """A frame of a stream that is as the one before, and one with 5 x 5 patches in the middle."""
-    cache = model.window_cache(tolerance=0, capacity=1)
-    wanted = model._tower.everything(1)
-    middle = (model._tower.grid[0] - CHANGED_PATCHES) // 2 * model.patch_px
-    part = slice(middle, middle + CHANGED_PATCHES * model.patch_px)
+    cache = model.backbone.window_cache(tolerance=0, capacity=1)
+    wanted = model.backbone.tower.everything(1)
+    middle = (model.backbone.tower.grid[0] - CHANGED_PATCHES) // 2 * model.backbone.patch_px
+    part = slice(middle, middle + CHANGED_PATCHES * model.backbone.patch_px)
     other = image.clone()
     other[:, :, part, part] += 1.0
     turn = [image, other]
 
     def score(pixels: Tensor) -> None:
-        features, _ = model.stream_features(pixels, wanted, cache, ["camera"])
+        features, _ = model.backbone.stream_features(pixels, wanted, cache, ["camera"])
         model.score_features(features, text=text, memory=memory)
 
     def unchanged() -> None:

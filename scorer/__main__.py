@@ -30,8 +30,8 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     model = load_model(settings.model)
     shelf = Shelf(config.memory_directory)
     lines = Lines(config.lines, model, shelf)
-    views = [state.view for state in lines.values()]
-    budget = warm_up(model, views, max_frames=settings.max_batch_frames)
+    tilings = [state.tiling for state in lines.values()]
+    budget = warm_up(model.backbone, tilings, max_frames=settings.max_batch_frames)
     scheduler = Scheduler(
         max_pending=settings.max_pending_frames,
         max_batch_frames=settings.max_batch_frames,

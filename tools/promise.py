@@ -28,7 +28,7 @@ PARTS_PER_STRIP = 12
 
 
 def rendered(count: int) -> Iterator[Pixels]:
-    """Good parts of the demo's product, one picture each, at any place in the view."""
+    """Good parts of the demo's product, one picture each, at any place in the tiling."""
     random = np.random.default_rng(SEED)
     x, y, width, height = REGION.values()
     for strip in range(-(-count // (PARTS_PER_STRIP - 2))):

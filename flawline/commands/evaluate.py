@@ -147,7 +147,7 @@ def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
         "model": model.fingerprint.model,
         "weights_sha256": model.fingerprint.weights_sha256,
         "preset": model.fingerprint.preset,
-        "dtype": model.dtype,
+        "dtype": model.backbone.dtype,
         "language_weight": model.language_weight,
         "categories": [row_document(row) for row in rows],
         "mean": {

@@ -200,7 +200,7 @@ def _row(figure: Any, grid: Any, row: int, count: int) -> list[Any]:
 def _input(model: WinClip, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     from PIL import Image
 
-    height, width = model.image_px
+    height, width = model.backbone.image_px
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
 
 
@@ -218,7 +218,7 @@ def _show(
     for box, colour in boxes:
         _frame(axes, box, colour, model)
     if around is not None:
-        px, height = model.patch_px, picture.shape[0]
+        px, height = model.backbone.patch_px, picture.shape[0]
         near = CONTEXT_PATCHES * px
         left, upper = around.column * px - near, around.row * px - near
         side = around.side * px + 2 * near
@@ -262,6 +262,6 @@ def _show_map(
 def _frame(axes: Any, box: Box, colour: str, model: WinClip) -> None:
     from matplotlib.patches import Rectangle
 
-    px = model.patch_px
+    px = model.backbone.patch_px
     corner, side = (box.column * px, box.row * px), box.side * px
     axes.add_patch(Rectangle(corner, side, side, fill=False, ec=colour, lw=2.2))

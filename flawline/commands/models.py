@@ -84,4 +84,6 @@ def verify_model(name: str, *, weights: Path | None, sha256: str | None) -> None
         raise ModelError(f"{name} has sha256 {found}", f"expected {sha256}")
     if not finite:
         raise ModelError(f"{name} gives scores that are not numbers", "its weights are damaged")
-    typer.echo(f"{name}: ok, {model.tokens_per_image} tokens an image\nsha256 {found}")
+    typer.echo(
+        f"{name}: ok, {model.backbone.tower.tokens_per_image} tokens an image\nsha256 {found}"
+    )

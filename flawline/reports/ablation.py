@@ -113,7 +113,7 @@ def document(name: str, table: Table, model: WinClip, ablated: Sequence[Ablated]
         "title": table.title,
         "model": model.fingerprint.model,
         "weights_sha256": model.fingerprint.weights_sha256,
-        "dtype": model.dtype,
+        "dtype": model.backbone.dtype,
         "language_weight": model.language_weight,
         "rows": [
             {

@@ -52,7 +52,7 @@ def render_report(model: WinClip, settings: ModelSettings, rows: Sequence[Row]) 
         weights=model.fingerprint.weights_sha256,
         published_weights=settings.pretrained,
         preset=model.fingerprint.preset,
-        dtype=model.dtype,
+        dtype=model.backbone.dtype,
         language_weight=model.language_weight,
         headings=HEADINGS,
         shown=shown,

@@ -109,7 +109,7 @@ def judge(
         choices = [order[:count].tolist() for order in orders] if count else [[]]
         results = [_score(model, gallery, choice, multi_crop=multi_crop) for choice in choices]
         scores = [score for score, _ in results]
-        maps = [_enlarged(each, model.image_px) for _, each in results]
+        maps = [_enlarged(each, model.backbone.image_px) for _, each in results]
         runs = np.array(
             [figures(*run, masks) for run in zip(scores, [labels] * len(scores), maps, strict=True)]
         )

@@ -102,7 +102,7 @@ def explain(
         MemoryMismatch: a memory of another model or preset.
     """
     text = None if object_name is None else model.text_prototypes(object_name)
-    features = model.features(model.preprocess([image]))
+    features = model.backbone.features(model.backbone.preprocess([image]))
     result = model.score_features(features, text=text, memory=memory)
     grid = (result.anomaly_map.shape[1], result.anomaly_map.shape[2])
     terms, nearest = [], None
@@ -132,7 +132,7 @@ def explain(
         weight = model.language_weight if both else 1.0
         score = float(words.anomaly_score)
         terms.append(Term("words", weight, score, words.anomaly_map[0].cpu()))
-        prompt = model.nearest_prompt(features.image[0], object_name)
+        prompt = model.words.nearest_prompt(features.image[0], object_name)
     terms.sort(key=lambda term: -term.contribution)
     row, column = divmod(place, grid[1])
     return Explanation(

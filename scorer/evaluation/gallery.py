@@ -66,7 +66,9 @@ class Gallery:
         """Bool (N, H, W) at the model's input; None where the category has none."""
         if not self.category.has_masks:
             return None
-        return np.stack([_mask(sample, self._model.image_px) for sample in self.category.test])
+        return np.stack(
+            [_mask(sample, self._model.backbone.image_px) for sample in self.category.test]
+        )
 
     def references(self, choice: list[int]) -> Features:
         """Of the chosen good pictures, at least one."""
@@ -76,19 +78,19 @@ class Gallery:
         return Features.cat([self._train[index] for index in choice])
 
     def _look(self, path: Path) -> Features:
-        pixels = self._model.preprocess([read_image(path)])
+        pixels = self._model.backbone.preprocess([read_image(path)])
         start_s = time.perf_counter()
-        features = self._model.features(pixels)
+        features = self._model.backbone.features(pixels)
         self._took_s.append(time.perf_counter() - start_s)
         self._step()
         return features
 
     def _look_closer(self, path: Path) -> Tensor:
-        side = self._model.image_px[0]
-        pixels = self._model.preprocess([read_image(path)], round(side * 8 / 7))
-        alone = self._model.everything(10).without_windows()
+        side = self._model.backbone.image_px[0]
+        pixels = self._model.backbone.preprocess([read_image(path)], round(side * 8 / 7))
+        alone = self._model.backbone.tower.everything(10).without_windows()
         crops = torch.cat(ten_crop(pixels, [side, side]))
-        found = self._model.features(crops, alone).image.clone()
+        found = self._model.backbone.features(crops, alone).image.clone()
         self._step()
         return found
 

@@ -11,7 +11,7 @@ from contract.config import Line
 from contract.errors import ConfigError, StorageError
 from contract.image import Pixels
 from scorer.references.conformal import Calibration, promise
-from scorer.references.enrolment import line_text, line_view, user
+from scorer.references.enrolment import line_text, line_tiling, user
 from scorer.references.manifest import Manifest, mask_sha256, new_version
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import WinClip
@@ -30,8 +30,8 @@ def score_normal(
         StorageError: it cannot be read.
     """
     memory, manifest = shelf.load(line.name, version)
-    view = line_view(model, line)
-    memory.require(model.fingerprint, num_tiles=view.num_tiles)
+    tiling = line_tiling(model, line)
+    memory.require(model.fingerprint, num_tiles=tiling.num_tiles)
     manifest.require(line, language_weight=model.language_weight, mask_sha256=mask_sha256(line))
     text, adopted = line_text(model, line), model.adopt(memory)
     scores: dict[str, float] = {}
@@ -43,7 +43,7 @@ def score_normal(
                 "good pictures that were not enrolled",
             )
         if digest not in scores:
-            result = model.score([image], text=text, memory=adopted, view=view)
+            result = model.score([image], text=text, memory=adopted, tiling=tiling)
             scores[digest] = float(result.anomaly_score)
     return list(scores.values())
 

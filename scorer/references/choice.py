@@ -49,7 +49,9 @@ def distances(model: WinClip, images: Sequence[Pixels]) -> Distances:
     Raises:
         ImageError: no image, another dtype or shape.
     """
-    patches = [model.features(model.preprocess([image])).patches for image in images]
+    patches = [
+        model.backbone.features(model.backbone.preprocess([image])).patches for image in images
+    ]
     table = np.zeros((len(patches), len(patches)))
     for row, mine in enumerate(patches):
         for column, theirs in enumerate(patches):

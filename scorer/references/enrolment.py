@@ -25,7 +25,7 @@ from scorer.references.threshold import (
 )
 from scorer.scoring.coreset import thinned
 from scorer.scoring.winclip import WinClip
-from scorer.windows.view import View
+from scorer.windows.tiling import Tiling
 
 MIN_NORMAL = 8
 MASK_LEVEL = 127
@@ -56,7 +56,7 @@ def enroll(
         ConfigError: the line's inspection size is not the model's, or too few normal pictures.
         ModelError: the model gives no numbers.
     """
-    view = line_view(model, line)
+    tiling = line_tiling(model, line)
     if 0 < len(normal) < MIN_NORMAL:
         raise ConfigError(
             f"{len(normal)} normal picture(s) cannot set a threshold",
@@ -67,16 +67,16 @@ def enroll(
             "a coreset needs normal pictures to set the threshold",
             f"give at least {MIN_NORMAL} that are not references",
         )
-    memory = model.enroll(images, view=view, pooled=line.tile_memory == "pooled")
+    memory = model.enroll(images, tiling=tiling, pooled=line.tile_memory == "pooled")
     memory = thinned(memory, coreset)
     text = line_text(model, line)
     hashes = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images)
     if normal:
         method = HELD_OUT
-        threshold = held_out_threshold(model, normal, memory, text, view)
+        threshold = held_out_threshold(model, normal, memory, text, tiling)
     else:
         method = LEAVE_ONE_OUT
-        threshold = leave_one_out_threshold(model, images, memory, text, view)
+        threshold = leave_one_out_threshold(model, images, memory, text, tiling)
     if not math.isfinite(threshold):
         raise ModelError("the references get scores that are not numbers", "verify the weights")
     now_ns = clock.wall_ns()
@@ -125,7 +125,7 @@ def line_text(model: WinClip, line: Line) -> Tensor:
     )
 
 
-def line_view(model: WinClip, line: Line) -> View:
+def line_tiling(model: WinClip, line: Line) -> Tiling:
     """How the inspected crop of `line` is laid before the model.
 
     Raises:
@@ -138,6 +138,6 @@ def line_view(model: WinClip, line: Line) -> View:
         except ImageError as error:
             raise ConfigError(f"line {line.name}: mask: {error}") from None
     try:
-        return model.view(line.inspection_px, overlap_px=line.tile_overlap_px, mask=mask)
+        return model.backbone.tiling(line.inspection_px, overlap_px=line.tile_overlap_px, mask=mask)
     except ConfigError as error:
         raise ConfigError(f"line {line.name}: {error}") from None

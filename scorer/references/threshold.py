@@ -16,7 +16,7 @@ from torch import Tensor
 from contract.image import Pixels
 from scorer.scoring.memory import ReferenceMemory
 from scorer.scoring.winclip import WinClip
-from scorer.windows.view import View
+from scorer.windows.tiling import Tiling
 
 MAX_LEFT_OUT = 16
 LEAVE_ONE_OUT = "mean + 3 standard deviations of the references, each against the others"
@@ -29,7 +29,7 @@ def held_out_threshold(
     images: Sequence[Pixels],
     memory: ReferenceMemory,
     text: Tensor,
-    view: View | None = None,
+    tiling: Tiling | None = None,
 ) -> float:
     """The threshold that good pictures outside the memory ask for.
 
@@ -37,10 +37,11 @@ def held_out_threshold(
         images: N good pictures, uint8 RGB (H, W, 3), N at least 2.
         memory: the references.
         text: (2, D) prototypes of the line.
-        view: how the line's crops are tiled; None: the whole picture is the model's input.
+        tiling: how the line's crops are tiled; None: the whole picture is the model's input.
     """
     scores = [
-        model.score([image], text=text, memory=memory, view=view).anomaly_score for image in images
+        model.score([image], text=text, memory=memory, tiling=tiling).anomaly_score
+        for image in images
     ]
     return _above(torch.cat(scores))
 
@@ -50,7 +51,7 @@ def leave_one_out_threshold(
     images: Sequence[Pixels],
     memory: ReferenceMemory,
     text: Tensor,
-    view: View | None = None,
+    tiling: Tiling | None = None,
 ) -> float:
     """The threshold that the references themselves ask for.
 
@@ -62,19 +63,19 @@ def leave_one_out_threshold(
         images: the K references, uint8 RGB (H, W, 3).
         memory: their memory.
         text: (2, D) prototypes of the line.
-        view: how the line's crops are tiled; None: the whole picture is the model's input.
+        tiling: how the line's crops are tiled; None: the whole picture is the model's input.
     """
-    half_px = model.patch_px // 2
+    half_px = model.backbone.patch_px // 2
     scores = []
     for index in range(0, len(images), math.ceil(len(images) / MAX_LEFT_OUT)):
-        pixels = model.preprocess([images[index]], view.size_px if view else None)[0]
+        pixels = model.backbone.preprocess([images[index]], tiling.size_px if tiling else None)[0]
         others = memory.without(index) if memory.num_references > 1 else memory
         shifted = torch.stack(
             [_shift(pixels, right * half_px, down * half_px) for right, down in HALF_PATCHES]
         )
         if memory.num_references == 1:
             shifted = shifted[1:]
-        result = model.score_pixels(shifted, text=text, memory=others, view=view)
+        result = model.score_pixels(shifted, text=text, memory=others, tiling=tiling)
         scores.append(result.anomaly_score)
     return _above(torch.cat(scores))
 

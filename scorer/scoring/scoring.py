@@ -15,7 +15,7 @@ from scorer.scoring.maps import AVERAGES, association, likeness_score, softmax_s
 from scorer.scoring.memory import Bank, ReferenceMemory
 from scorer.windows.features import Features
 from scorer.windows.geometry import coverage
-from scorer.windows.view import View
+from scorer.windows.tiling import Tiling
 
 
 class Result(NamedTuple):
@@ -62,7 +62,12 @@ class Scoring:
         }
         self._over_windows, self._over_scales = AVERAGES[preset.average]
 
-    def by_words(self, features: Features, text: Tensor, view: View) -> Result:
+    def needs(self, *, words: bool, references: bool) -> frozenset[str]:
+        """What of a picture takes part in scores by words, by references, or by both."""
+        scales = {IMAGE, *self._preset.language_maps} if words else set()
+        return frozenset(scales.union(self._preset.association_maps if references else ()))
+
+    def by_words(self, features: Features, text: Tensor, tiling: Tiling) -> Result:
         """Words alone: equations (1) and (3).
 
         Of several tiles the most anomalous speaks for the image.
@@ -75,10 +80,10 @@ class Scoring:
                 projected = self._project(seen.flatten(0, 1))
                 seen = F.normalize(projected, dim=-1).reshape(*seen.shape[:2], -1)
             maps.append(self._to_patches(name, self.words_score(seen, text)))
-        anomaly_map = view.stitch(self._over_scales(maps))
-        score = self.words_score(features.image, text).reshape(-1, view.num_tiles).amax(dim=1)
+        anomaly_map = tiling.stitch(self._over_scales(maps))
+        score = self.words_score(features.image, text).reshape(-1, tiling.num_tiles).amax(dim=1)
         # A window without a number is no less an error because the image has one.
-        broken = view.highest(anomaly_map).isnan()
+        broken = tiling.highest(anomaly_map).isnan()
         return Result(score.masked_fill(broken, math.nan), anomaly_map)
 
     def words_score(self, embeddings: Tensor, text: Tensor) -> Tensor:
@@ -87,15 +92,15 @@ class Scoring:
             return softmax_score(embeddings, text, temperature=self._preset.temperature)
         return likeness_score(embeddings, text[0])
 
-    def by_references(self, features: Features, memory: ReferenceMemory, view: View) -> Result:
+    def by_references(self, features: Features, memory: ReferenceMemory, tiling: Tiling) -> Result:
         """References alone: equations (4) and (5); the image score is the map's maximum."""
         num_banks = len(memory.banks)
         parts = []
         for number, bank in enumerate(memory.banks):
             maps = self.association_maps(features.take(slice(number, None, num_banks)), bank)
             parts.append(torch.stack([each.anomaly_map for each in maps.values()]).mean(dim=0))
-        anomaly_map = view.stitch(torch.stack(parts, dim=1).flatten(0, 1))
-        return Result(view.highest(anomaly_map), anomaly_map)
+        anomaly_map = tiling.stitch(torch.stack(parts, dim=1).flatten(0, 1))
+        return Result(tiling.highest(anomaly_map), anomaly_map)
 
     def association_maps(self, features: Features, bank: Bank) -> Mapping[str, AssociationMap]:
         """Of each scale that takes part in equation (5): the distances and their map."""

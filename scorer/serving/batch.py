@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from contract.config import CacheSettings
 from contract.errors import FlawlineError
-from scorer.scoring.winclip import Crop, Seen, WinClip
+from scorer.scoring.winclip import WinClip
 from scorer.serving.lines import LineState, MemoryInUse
 from scorer.serving.scheduler import Job
+from scorer.windows.backbone import Crop, Seen
 from scorer.windows.cache import WindowCache
 from scorer.windows.features import Features
 
@@ -77,7 +78,7 @@ class BatchScorer:
         if not jobs:
             return results
         try:
-            seen = self._model.look([self._crop(job) for job in jobs], self._cache)
+            seen = self._model.backbone.look([self._crop(job) for job in jobs], self._cache)
         except SCORING_ERRORS:
             self._count_error("the image tower failed on %d frames", len(jobs))
             return results
@@ -97,14 +98,15 @@ class BatchScorer:
 
     def _crop(self, job: Job) -> Crop:
         frame = job.frame.header
-        return Crop(job.frame.pixels, self._lines[frame.line].view, frame.camera)
+        state = self._lines[frame.line]
+        return Crop(job.frame.pixels, state.tiling, frame.camera, state.needs)
 
     def _compare(self, name: str, seen: list[Seen]) -> list[Scored]:
         """Frames of one line against its words, its references and its shadow."""
         state = self._lines[name]
         features = Features.cat([each.features for each in seen])
         result = self._model.score_features(
-            features, text=state.text, memory=state.memory, view=state.view
+            features, text=state.text, memory=state.memory, tiling=state.tiling
         )
         scores = result.anomaly_score.cpu().tolist()
         maps = result.anomaly_map.float().cpu().numpy()
@@ -125,7 +127,7 @@ class BatchScorer:
             return [None] * num
         try:
             result = self._model.score_features(
-                features, text=state.text, memory=shadow.memory, view=state.view
+                features, text=state.text, memory=shadow.memory, tiling=state.tiling
             )
             scores: list[float] = result.anomaly_score.cpu().tolist()
         except SCORING_ERRORS:
@@ -146,7 +148,7 @@ class BatchScorer:
         self._reused[camera] += 1
         if self._reused[camera] % self._audit_every:
             return scored
-        [audit] = self._compare(job.frame.header.line, self._model.look([self._crop(job)]))
+        [audit] = self._compare(job.frame.header.line, self._model.backbone.look([self._crop(job)]))
         if not math.isfinite(audit.anomaly_score):
             return audit
         error = abs(audit.anomaly_score - scored.anomaly_score)
@@ -172,6 +174,6 @@ def _window_cache(
 ) -> WindowCache | None:
     if settings.mode == "off":
         return None
-    views = sum(len(state.line.cameras) * state.view.num_tiles for state in lines.values())
+    views = sum(len(state.line.cameras) * state.tiling.num_tiles for state in lines.values())
     tolerance = settings.tolerance_levels if settings.mode == "tolerant" else 0.0
-    return model.window_cache(tolerance=tolerance, capacity=views)
+    return model.backbone.window_cache(tolerance=tolerance, capacity=views)

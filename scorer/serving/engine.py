@@ -90,7 +90,7 @@ class Engine:
         """Take a frame in: it waits for its turn, or has a verdict at once if it needs no score."""
         state = self._lines.get(frame.header.line)
         job = Job(frame, received_ns, 0 if state is None else state.num_tokens)
-        side = 0 if state is None else state.view.size_px
+        side = 0 if state is None else state.tiling.size_px
         if frame.header.taint is not None:
             return [self._verdict(job, Decision(Outcome.INVALID, frame.header.taint))]
         if state is None:

@@ -11,14 +11,15 @@ from torch import Tensor
 from contract.config import Line
 from contract.errors import FlawlineError, MemoryMismatch, StorageError
 from scorer.references.conformal import Calibration
-from scorer.references.enrolment import line_text, line_view
+from scorer.references.enrolment import line_text, line_tiling
 from scorer.references.manifest import mask_sha256
 from scorer.references.pointers import Role
 from scorer.references.shelf import Shelf
 from scorer.scoring.memory import ReferenceMemory
 from scorer.scoring.winclip import WinClip
 from scorer.serving.verdicts import Thresholds
-from scorer.windows.view import View
+from scorer.windows.backbone import Needs
+from scorer.windows.tiling import Tiling
 
 RETRY_RELOADS = 20
 MAX_RETRY_RELOADS = 600
@@ -44,25 +45,28 @@ class MemoryInUse:
 class LineState:
     """One line as the scorer judges it now. `problem` set: its frames become UNSCORED(problem).
 
-    Without an `active` judge the line is judged by words alone, if it has `zero_shot` thresholds.
-    A `shadow` judges beside it, without a say. `mask_sha256` is of the mask that `view` was made
-    with.
+    Without an `active` memory the line is judged by words alone, if it has `zero_shot` thresholds.
+    A `shadow` judges beside it, without a say. `mask_sha256` is of the mask that `tiling` was made
+    with. `needs` is what the scores are made of (None: all), `look_tokens` what that costs a frame.
     """
 
     line: Line
     text: Tensor
-    view: View
+    tiling: Tiling
     active: MemoryInUse | None = None
     shadow: MemoryInUse | None = None
     zero_shot: Thresholds | None = None
     problem: str | None = None
     mask_sha256: str | None = None
+    needs: Needs | None = None
+    look_tokens: int | None = None
 
     @property
     def num_tokens(self) -> int:
         """What a frame costs at most, in tokens of the transformer."""
-        judges = [judge for judge in (self.active, self.shadow) if judge is not None]
-        return self.view.num_tokens + sum(judge.num_tokens for judge in judges)
+        memories = [memory for memory in (self.active, self.shadow) if memory is not None]
+        look = self.tiling.num_tokens if self.look_tokens is None else self.look_tokens
+        return look + sum(memory.num_tokens for memory in memories)
 
     @property
     def memory(self) -> ReferenceMemory | None:
@@ -105,7 +109,7 @@ class Lines(Mapping[str, LineState]):
             self._states[line.name] = LineState(
                 line,
                 line_text(model, line),
-                line_view(model, line),
+                line_tiling(model, line),
                 mask_sha256=mask_sha256(line),
                 zero_shot=None if alone is None else Thresholds(alone),
                 problem="no_reference" if alone is None else None,
@@ -143,11 +147,11 @@ class Lines(Mapping[str, LineState]):
             adopted = self._model.adopt(memory)
         except (RuntimeError, MemoryError) as error:
             raise StorageError(
-                f"reference memory {version} does not fit {self._model.device} "
+                f"reference memory {version} does not fit {self._model.backbone.device} "
                 f"({type(error).__name__})",
                 "free memory there, or enroll fewer references",
             ) from None
-        memory.require(self._model.fingerprint, num_tiles=state.view.num_tiles)
+        memory.require(self._model.fingerprint, num_tiles=state.tiling.num_tiles)
         manifest.require(
             state.line,
             language_weight=self._model.language_weight,
@@ -168,10 +172,19 @@ class Lines(Mapping[str, LineState]):
         num_tokens = self._model.comparison_tokens(memory)
         return MemoryInUse(adopted, version, thresholds, num_tokens, manifest.calibration)
 
-    def use(self, name: str, role: Role, judge: MemoryInUse) -> None:
+    def use(self, name: str, role: Role, memory: MemoryInUse) -> None:
         """Take a fetched memory whose pointer was just written, without reading it again."""
-        self._loaded[name, role] = judge.version
-        self._states[name] = _with(self._states[name], role, judge)
+        self._loaded[name, role] = memory.version
+        self._enter(name, role, memory)
+
+    def _enter(self, name: str, role: Role, memory: MemoryInUse | None) -> None:
+        """From now on line `name` has this memory in this role."""
+        state = _with(self._states[name], role, memory)
+        needs = self._model.needs(text=state.text, memory=state.memory)
+        if state.shadow is not None:
+            needs |= self._model.needs(text=state.text, memory=state.shadow.memory)
+        look_tokens = self._model.backbone.num_tokens(state.tiling, needs)
+        self._states[name] = replace(state, needs=needs, look_tokens=look_tokens)
 
     def _follow(self, name: str, role: Role, pointer: Callable[[str], str | None]) -> None:
         state = self._states[name]
@@ -180,7 +193,7 @@ class Lines(Mapping[str, LineState]):
             if version == self._loaded.get((name, role)) and not self._retry(name, role):
                 return
             self._loaded[name, role] = version
-            judge = None if version is None else self.fetch(name, version)
+            memory = None if version is None else self.fetch(name, version)
         except FlawlineError as error:
             log.error("line %s: %s memory: %s", name, role, error)
             if isinstance(error, StorageError):
@@ -193,7 +206,7 @@ class Lines(Mapping[str, LineState]):
                 self._states[name] = replace(state, problem=problem)
             return
         self._pause.pop((name, role), None)
-        self._states[name] = _with(state, role, judge)
+        self._enter(name, role, memory)
         log.info("line %s: reference memory %s is %s", name, version or "none", role)
 
     def _retry(self, name: str, role: Role) -> bool:
@@ -204,8 +217,8 @@ class Lines(Mapping[str, LineState]):
         return left == 1
 
 
-def _with(state: LineState, role: Role, judge: MemoryInUse | None) -> LineState:
+def _with(state: LineState, role: Role, memory: MemoryInUse | None) -> LineState:
     if role == "shadow":
-        return replace(state, shadow=judge)
-    unable = judge is None and state.zero_shot is None
-    return replace(state, active=judge, problem="no_reference" if unable else None)
+        return replace(state, shadow=memory)
+    unable = memory is None and state.zero_shot is None
+    return replace(state, active=memory, problem="no_reference" if unable else None)

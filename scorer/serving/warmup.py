@@ -12,10 +12,10 @@ import torch
 
 from contract.clock import NS_PER_S
 from contract.errors import ModelError
-from scorer.scoring.winclip import Crop, WinClip
 from scorer.serving.cost import Cost
 from scorer.serving.device_memory import free_bytes, peak_bytes
-from scorer.windows.view import View
+from scorer.windows.backbone import Backbone, Crop
+from scorer.windows.tiling import Tiling
 
 MAX_STEP_S = 0.5
 SLOW_FRAME_S = 1.5
@@ -37,35 +37,38 @@ class Budget(NamedTuple):
     cost: Cost
 
 
-def warm_up(model: WinClip, views: Sequence[View], *, max_frames: int) -> Budget:
-    """Measure steps of one frame and of several, and set the model's own limit by it.
+def warm_up(backbone: Backbone, tilings: Sequence[Tiling], *, max_frames: int) -> Budget:
+    """Measure steps of one frame and of several, and set the tower's own limit by it.
 
     A step of more than half a second would let the heartbeat and the deadlines of waiting frames
     slip; a batch that takes more than half of the free memory could end the process.
 
     Args:
-        views: of all lines; the costliest is measured.
+        tilings: of all lines; the costliest is measured.
         max_frames: frames per batch.
     """
-    model.rehearse()
-    view = max(views, key=lambda each: each.num_tokens)
-    one, many = _measure(model, view, 1), _measure(model, view, min(max_frames, 2))
+    tower = backbone.tower
+    tower.rehearse()
+    tiling = max(tilings, key=lambda each: each.num_tokens)
+    one, many = _measure(backbone, tiling, 1), _measure(backbone, tiling, min(max_frames, 2))
     cost = Cost.fit((one.tokens, one.took_ns), (many.tokens, many.took_ns))
     # Memory that the process held already does not show in a peak.
     token_bytes = max(
-        one.peak_bytes / one.tokens, many.peak_bytes / many.tokens, model.bytes_per_token
+        one.peak_bytes / one.tokens,
+        many.peak_bytes / many.tokens,
+        tower.bytes_per_token,
     )
-    by_memory = int(SHARE_OF_FREE_MEMORY * free_bytes(model.device) / token_bytes)
+    by_memory = int(SHARE_OF_FREE_MEMORY * free_bytes(backbone.device) / token_bytes)
     by_time = int((MAX_STEP_S * NS_PER_S - cost.batch_ns) / max(cost.token_ns, 1e-9))
-    if by_memory < model.tokens_per_image:
+    if by_memory < tower.tokens_per_image:
         raise ModelError(
-            f"one image needs {token_bytes * model.tokens_per_image / 1e6:.0f} MB on "
-            f"{model.device}, which has not twice as much free",
+            f"one image needs {token_bytes * tower.tokens_per_image / 1e6:.0f} MB on "
+            f"{backbone.device}, which has not twice as much free",
             "free memory, or use a smaller model",
         )
-    model.max_tokens = min(model.max_tokens, by_memory)
-    max_tokens = max(view.num_tokens, min(by_time, by_memory, max_frames * view.num_tokens))
-    frame_s = cost.step_ns(view.num_tokens) / NS_PER_S
+    tower.max_tokens = min(tower.max_tokens, by_memory)
+    max_tokens = max(tiling.num_tokens, min(by_time, by_memory, max_frames * tiling.num_tokens))
+    frame_s = cost.step_ns(tiling.num_tokens) / NS_PER_S
     if frame_s > SLOW_FRAME_S:
         log.warning(
             "one frame takes %.1f s here: the PLC heartbeat stops meanwhile unless silence_s is "
@@ -73,7 +76,10 @@ def warm_up(model: WinClip, views: Sequence[View], *, max_frames: int) -> Budget
             frame_s,
         )
     log.info(
-        "%.0f ms a frame in %s, batches of up to %d tokens", frame_s * 1e3, model.dtype, max_tokens
+        "%.0f ms a frame in %s, batches of up to %d tokens",
+        frame_s * 1e3,
+        backbone.dtype,
+        max_tokens,
     )
     return Budget(max_tokens, cost)
 
@@ -84,19 +90,19 @@ class _Step(NamedTuple):
     peak_bytes: int
 
 
-def _measure(model: WinClip, view: View, frames: int) -> _Step:
-    blank = np.zeros((view.size_px, view.size_px, 3), dtype=np.uint8)
-    crops = [Crop(blank, view, "warm-up")] * frames
+def _measure(backbone: Backbone, tiling: Tiling, frames: int) -> _Step:
+    blank = np.zeros((tiling.size_px, tiling.size_px, 3), dtype=np.uint8)
+    crops = [Crop(blank, tiling, "warm-up")] * frames
     took_s = []
 
     def run() -> None:
         start_s = time.perf_counter()
-        model.look(crops)
-        if model.device.type == "cuda":
-            torch.cuda.synchronize(model.device)
+        backbone.look(crops)
+        if backbone.device.type == "cuda":
+            torch.cuda.synchronize(backbone.device)
         took_s.append(time.perf_counter() - start_s)
 
-    peak = peak_bytes(model.device, run)
+    peak = peak_bytes(backbone.device, run)
     for _ in range(ROUNDS - 1):
         run()
-    return _Step(frames * view.num_tokens, min(took_s) * NS_PER_S, peak)
+    return _Step(frames * tiling.num_tokens, min(took_s) * NS_PER_S, peak)

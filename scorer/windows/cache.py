@@ -1,6 +1,6 @@
 """The window cache: what a camera's windows looked like, for as long as their pixels stay.
 
-A window's embedding depends on its own pixels alone. The cache keeps, per view of a camera, a
+A window's embedding depends on its own pixels alone. The cache keeps, per tile of a camera, a
 *canvas*: the patches that its features were computed from. A patch of the next frame that differs
 from the canvas replaces it there, and the windows that hold it are computed again, from the
 canvas. So features are always exactly those of the canvas, and the canvas differs from the frame
@@ -21,7 +21,7 @@ from scorer.windows.tower import ImageTower
 
 
 class Entry(NamedTuple):
-    """What is known of one view. `canvas` (P, C); `features` of that one image."""
+    """What is known of one tile. `canvas` (P, C); `features` of that one image."""
 
     canvas: Tensor
     features: Features
@@ -34,7 +34,7 @@ class WindowCache:
         tower: computes what is missing.
         tolerance: (C,) largest difference of a patch's values, in the units of the patches, that
             still counts as unchanged; zeros: bit-identical.
-        capacity: views kept; the one that was not seen for longest is forgotten.
+        capacity: tiles kept; the one that was not seen for longest is forgotten.
     """
 
     def __init__(self, tower: ImageTower, *, tolerance: Tensor, capacity: int) -> None:
@@ -58,7 +58,7 @@ class WindowCache:
         Args:
             patches: (N, P, C).
             wanted: what to look at; for one key always the same.
-            keys: the view of each image; images of one view come in the order of their time.
+            keys: the tile of each image; images of one tile come in the order of their time.
         """
         canvases, changed = self._compare(patches, keys)
         missing = Wanted(
@@ -75,7 +75,7 @@ class WindowCache:
                 for index, key in enumerate(keys)
             ]
         )
-        # Only now: a view that this batch still has to be merged with must not be forgotten.
+        # Only now: a tile that this batch still has to be merged with must not be forgotten.
         while len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
         return merged, missing
@@ -83,7 +83,7 @@ class WindowCache:
     def _compare(self, patches: Tensor, keys: Sequence[Hashable]) -> tuple[list[Tensor], Tensor]:
         """N canvases (P, C), and bool (N, P) on the CPU: patches that differ from the one before.
 
-        Images of one view are compared with each other, in their order.
+        Images of one tile are compared with each other, in their order.
         """
         before = {key: entry.canvas for key, entry in self._entries.items()}
         canvases, changed = [], []

@@ -72,6 +72,12 @@ class Wanted(NamedTuple):
         """The whole images alone."""
         return Wanted(self.image, tuple(torch.zeros_like(each) for each in self.windows))
 
+    def repeat(self, times: int) -> Wanted:
+        """The same of several batches that are alike."""
+        return Wanted(
+            self.image.repeat(times), tuple(each.repeat(times, 1) for each in self.windows)
+        )
+
     def take(self, images: slice) -> Wanted:
         """What is wanted of some of the images."""
         return Wanted(self.image[images], tuple(each[images] for each in self.windows))

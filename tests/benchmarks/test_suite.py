@@ -56,7 +56,7 @@ def test_the_floor_has_the_products_of_the_pass() -> None:
     """Multiplications by hand, for the bundled model: 12 layers of width 192, 2,896 tokens."""
     from benchmarks.speed import _products
 
-    tower = WinClip.load()._tower
+    tower = WinClip.load().backbone.tower
     layers, width, tokens = len(tower._blocks), tower.width, tower.tokens_per_image
     whole, kept = 226, 226 + 196 + 169
     by_hand = (

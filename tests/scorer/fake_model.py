@@ -9,9 +9,9 @@ from torch import Tensor
 
 from scorer.scoring.memory import Fingerprint, ReferenceMemory
 from scorer.scoring.scoring import Result
-from scorer.scoring.winclip import Crop, Seen
+from scorer.windows.backbone import Crop, Seen
 from scorer.windows.features import Features, Wanted
-from scorer.windows.view import View
+from scorer.windows.tiling import Tiling
 
 NAN_GREY = 13
 BROKEN_WORDS = torch.tensor([-1.0])
@@ -34,6 +34,7 @@ class FakeModel:
     fingerprint = Fingerprint("fake", "0" * 64, "paper")
 
     def __init__(self) -> None:
+        self.backbone = self
         self.tower_error: Exception | None = None
         self.saved_tokens = 0
         self.batches: list[int] = []
@@ -42,7 +43,7 @@ class FakeModel:
         if self.tower_error is not None:
             raise self.tower_error
         self.batches.append(len(crops))
-        greys = [torch.tensor([[float(crop.picture.mean())]]) for crop in crops]
+        greys = [torch.tensor([[float(crop.pixels.mean())]]) for crop in crops]
         return [Seen(Features(grey, grey[:, None], ()), 0.0, self.saved_tokens) for grey in greys]
 
     def score_features(
@@ -51,7 +52,7 @@ class FakeModel:
         *,
         text: Tensor | None,
         memory: ReferenceMemory | None,
-        view: View,
+        tiling: Tiling,
     ) -> Result:
         if memory is BROKEN or (text is not None and text.equal(BROKEN_WORDS)):
             raise RuntimeError("this line's references do not fit")
@@ -62,7 +63,7 @@ class FakeModel:
         return Result(score, score[:, None, None].expand(-1, 2, 2).clone())
 
 
-def fake_view(side_px: int = 16) -> View:
+def fake_tiling(side_px: int = 16) -> Tiling:
     """One tile of one patch."""
     one = torch.ones(1, 1, dtype=torch.bool)
-    return View(side_px, side_px, 1, ((0, 0),), one, one, None, Wanted(one[0], ()), 10)
+    return Tiling(side_px, side_px, 1, ((0, 0),), one, one, None, Wanted(one[0], ()), 10)

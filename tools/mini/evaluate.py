@@ -35,7 +35,7 @@ def shipped_and_random(seed: int) -> dict[str, WinClip]:
     clip = CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"]).eval()
     both = {"model": loaded, "random": replace(loaded, clip=clip, weights_sha256="0" * 64)}
     return {
-        name: WinClip(each, preset=PRESETS["paper"], language_weight=0.0)
+        name: WinClip.of(each, preset=PRESETS["paper"], language_weight=0.0)
         for name, each in both.items()
     }
 

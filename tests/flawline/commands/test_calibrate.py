@@ -81,7 +81,7 @@ def scores_of(home: Path, folder: str) -> list[float]:
     return [
         float(
             model.score(
-                [read_image(path)], text=state.text, memory=state.memory, view=state.view
+                [read_image(path)], text=state.text, memory=state.memory, tiling=state.tiling
             ).anomaly_score
         )
         for path in list_images(home / folder)

@@ -90,7 +90,7 @@ def test_half_precision_weights_load(weights: Path, tmp_path: Path) -> None:
 def test_the_fingerprint_names_model_weights_and_preset(weights: Path) -> None:
     model = WinClip.load(SMALL, weights=weights, preset="anomalib")
     assert model.fingerprint == (SMALL, file_sha256(weights), "anomalib")
-    assert model.image_px == (224, 224)
+    assert model.backbone.image_px == (224, 224)
     assert model.is_sound()
 
 

@@ -31,10 +31,10 @@ class Bench:
 
     def __init__(self) -> None:
         loaded = tiny_loaded()
-        self.model = WinClip(loaded, preset=PRESETS["paper"])
+        self.model = WinClip.of(loaded, preset=PRESETS["paper"])
         self.visual = loaded.clip.visual
-        pixels = self.model.preprocess([picture(seed) for seed in range(3)])
-        self.features = self.model.features(pixels)
+        pixels = self.model.backbone.preprocess([picture(seed) for seed in range(3)])
+        self.features = self.model.backbone.features(pixels)
         self.seen, *self.references = oracle.see(self.visual, pixels, SCALES)
 
     def scored(self, label: str, *, references: bool) -> tuple[float, Map]:

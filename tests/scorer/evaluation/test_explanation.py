@@ -76,7 +76,7 @@ def test_the_nearest_patch_is_the_one_that_was_copied(mini: WinClip) -> None:
 
 
 def test_by_words_alone() -> None:
-    model = WinClip(tiny_loaded(), preset=PRESETS["paper"])
+    model = WinClip.of(tiny_loaded(), preset=PRESETS["paper"])
     image = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     found = explain(model, image, object_name="metal_nut", memory=None)
     [term] = found.terms
@@ -84,11 +84,11 @@ def test_by_words_alone() -> None:
     assert term.value == pytest.approx(found.anomaly_score)
     assert found.nearest is None
     assert found.prompt is not None
-    features = model.features(model.preprocess([image]))
+    features = model.backbone.features(model.backbone.preprocess([image]))
     likeness = {
         prompt: float(
             torch.nn.functional.cosine_similarity(
-                model._text.encode((prompt,))[0], features.image[0], dim=0
+                model.words.encode((prompt,))[0], features.image[0], dim=0
             )
         )
         for prompt in (found.prompt, "a photo of a damaged metal nut.")

@@ -48,11 +48,16 @@ def test_gpu_scores_equal_cpu_scores(
 def test_a_gpu_stream_with_the_cache_is_seen_as_without(cuda: str) -> None:
     """Not to the bit, which only the CPU's packed products promise."""
     gpu = WinClip.load(device=cuda)
-    cache, wanted = gpu.window_cache(tolerance=0, capacity=1), gpu.view(240).wanted_of(1)
+    cache, wanted = (
+        gpu.backbone.window_cache(tolerance=0, capacity=1),
+        gpu.backbone.tiling(240).wanted,
+    )
     for seed in (2, 2, 3):
-        pixels = gpu.preprocess([part(seed)])
-        found, _ = gpu.stream_features(pixels, wanted, cache, ["top"])
-        torch.testing.assert_close(found.image, gpu.features(pixels).image, rtol=0, atol=1e-4)
+        pixels = gpu.backbone.preprocess([part(seed)])
+        found, _ = gpu.backbone.stream_features(pixels, wanted, cache, ["top"])
+        torch.testing.assert_close(
+            found.image, gpu.backbone.features(pixels).image, rtol=0, atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

@@ -58,8 +58,8 @@ def _pair(
 ) -> Pair:
     """Both sides look at the same preprocessed pixels; the towers do not depend on the preset."""
     model = next(iter(models.values()))
-    pixels = model.preprocess([picture(seed) for seed in range(queries + references)])
-    features = model.features(pixels)
+    pixels = model.backbone.preprocess([picture(seed) for seed in range(queries + references)])
+    features = model.backbone.features(pixels)
     kept = features.take(list(range(queries, queries + references)))
     memory = ReferenceMemory(
         (Bank(kept.patches.flatten(0, 1), tuple(each.flatten(0, 1) for each in kept.windows)),),
@@ -220,7 +220,7 @@ def test_a_reference_against_itself_scores_next_to_nothing(pair: Pair) -> None:
 def test_real_size_text_cut_to_the_longest_prompt_is_exact(real_pair: Pair) -> None:
     """Prompts of different lengths in one batch, read one by one at full length by the oracle."""
     prompts = ("a photo of a nut.", "a photo of a damaged metal nut for anomaly detection.")
-    cut = real_pair.models["paper"]._text.encode(prompts)
+    cut = real_pair.models["paper"].words.encode(prompts)
     with torch.inference_mode():
         full = torch.cat(
             [real_pair.clip.encode_text(real_pair.tokenizer([prompt])) for prompt in prompts]

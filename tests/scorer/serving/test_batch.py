@@ -26,18 +26,18 @@ AUDIT_EVERY = 3
 
 @pytest.fixture(scope="module")
 def tiny() -> WinClip:
-    return WinClip(tiny_loaded(), preset=PRESETS["paper"])
+    return WinClip.of(tiny_loaded(), preset=PRESETS["paper"])
 
 
 def scorer(model: WinClip, **cache: Any) -> BatchScorer:
     """Lines `bottles` and `cans`; the crops of `cans` are of four tiles."""
     states = {}
     for name, size_px in (("bottles", 64), ("cans", 128)):
-        view = model.view(size_px)
-        memory = model.enroll([picture(9, size_px)], view=view)
+        tiling = model.backbone.tiling(size_px)
+        memory = model.enroll([picture(9, size_px)], tiling=tiling)
         judge = MemoryInUse(memory, "v1", Thresholds(0.5))
         text = model.text_prototypes("object")
-        states[name] = LineState(line(name, inspection_px=size_px), text, view, judge)
+        states[name] = LineState(line(name, inspection_px=size_px), text, tiling, judge)
     return BatchScorer(model, states, CacheSettings.model_validate(cache))
 
 
@@ -82,7 +82,9 @@ def test_tolerant_reuse_is_audited_and_an_audited_frame_has_the_true_score(tiny:
         if found.cache_score_error is not None:
             errors.append(found.cache_score_error)
             assert found.anomaly_score == truth.anomaly_score
-            assert found.saved_tokens == tiny.tokens_per_image, "the next frame is cheap again"
+            assert found.saved_tokens == tiny.backbone.tower.tokens_per_image, (
+                "the next frame is cheap again"
+            )
     assert len(errors) == 2
     assert all(0 < error < 0.1 for error in errors)
 
@@ -100,9 +102,9 @@ def test_an_audit_that_gives_no_number_is_no_score(
     image = picture(1, 64)
     for _ in range(2):
         assert np.isfinite(only(tolerant.score(jobs(image))).anomaly_score)
-    run = tiny._tower._run_blocks
+    run = tiny.backbone.tower._run_blocks
     monkeypatch.setattr(
-        tiny._tower, "_run_blocks", lambda *of: torch.full_like(run(*of), torch.nan)
+        tiny.backbone.tower, "_run_blocks", lambda *of: torch.full_like(run(*of), torch.nan)
     )
     audited = only(tolerant.score(jobs(image)))
     assert np.isnan(audited.anomaly_score)
@@ -114,12 +116,12 @@ def test_a_score_that_is_no_number_is_not_remembered(
 ) -> None:
     """One bad pass, of a device that stumbled, must not stay in the cache for ever."""
     exact = scorer(tiny, mode="exact")
-    run = tiny._tower._run_blocks
+    run = tiny.backbone.tower._run_blocks
     monkeypatch.setattr(
-        tiny._tower, "_run_blocks", lambda *of: torch.full_like(run(*of), torch.nan)
+        tiny.backbone.tower, "_run_blocks", lambda *of: torch.full_like(run(*of), torch.nan)
     )
     assert np.isnan(only(exact.score(jobs(picture(1, 64)))).anomaly_score)
-    monkeypatch.setattr(tiny._tower, "_run_blocks", run)
+    monkeypatch.setattr(tiny.backbone.tower, "_run_blocks", run)
     found = only(exact.score(jobs(picture(1, 64))))
     assert np.isfinite(found.anomaly_score)
     assert found.reused_fraction == 0.0

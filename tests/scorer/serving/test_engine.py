@@ -33,7 +33,7 @@ from tests.scorer.fake_model import (
     NAN_GREY,
     STRICT,
     FakeModel,
-    fake_view,
+    fake_tiling,
 )
 from tests.scorer.frames import CAPTURED_NS, frame
 from tests.scorer.shelves import line
@@ -49,14 +49,14 @@ class Bench:
     def __init__(self, **options: Any) -> None:
         self.clock = FakeClock(CAPTURED_NS)
         self.model = FakeModel()
-        view = fake_view()
+        tiling = fake_tiling()
         judge = MemoryInUse(LENIENT, "v1", Thresholds(FAIL))
         self.lines = {
-            "bottles": LineState(line("bottles"), WORDS, view, judge),
-            "cans": LineState(line("cans"), WORDS, view, judge),
-            "broken": LineState(line("broken"), BROKEN_WORDS, view, judge),
-            "untaught": LineState(line("untaught"), WORDS, view, problem="no_reference"),
-            "aimless": LineState(line("aimless"), WORDS, view),
+            "bottles": LineState(line("bottles"), WORDS, tiling, judge),
+            "cans": LineState(line("cans"), WORDS, tiling, judge),
+            "broken": LineState(line("broken"), BROKEN_WORDS, tiling, judge),
+            "untaught": LineState(line("untaught"), WORDS, tiling, problem="no_reference"),
+            "aimless": LineState(line("aimless"), WORDS, tiling),
         }
         self.scheduler = Scheduler(max_pending=100, max_batch_frames=4, max_batch_tokens=1000)
         self.engine = Engine(

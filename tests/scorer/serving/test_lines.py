@@ -201,7 +201,7 @@ def test_a_memory_cannot_be_fetched_for_another_line(lines: Lines) -> None:
 def test_scoring_with_anothers_memory_is_refused(mini: WinClip, memory: ReferenceMemory) -> None:
     """The last line of defence, below the shelf."""
     other = replace(memory, fingerprint=memory.fingerprint._replace(preset="anomalib"))
-    features = mini.features(mini.preprocess([part(1)]))
+    features = mini.backbone.features(mini.backbone.preprocess([part(1)]))
     with pytest.raises(MemoryMismatch):
         mini.score_features(features, memory=other)
     with pytest.raises(FlawlineError, match="nothing to score against"):
@@ -286,11 +286,11 @@ def test_the_cost_of_a_frame_grows_with_its_references(
     """A thousand references take longer to compare with than the picture takes to look at."""
     state = lines["bottles"]
     assert state.active is not None
-    compared = state.num_tokens - state.view.num_tokens
+    compared = state.num_tokens - state.tiling.num_tokens
     many = ReferenceMemory.cat([memory] * 10)
     put(shelf, many, LATER)
     lines.reload()
-    assert lines["bottles"].num_tokens - state.view.num_tokens == pytest.approx(
+    assert lines["bottles"].num_tokens - state.tiling.num_tokens == pytest.approx(
         10 * compared, rel=0.1
     )
 

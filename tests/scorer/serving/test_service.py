@@ -29,7 +29,7 @@ from scorer.serving.scheduler import Scheduler
 from scorer.serving.service import OUTBOX_VERDICTS, Service
 from scorer.serving.verdicts import Thresholds
 from tests.contract.stations import station
-from tests.scorer.fake_model import LENIENT, FakeModel, fake_view
+from tests.scorer.fake_model import LENIENT, FakeModel, fake_tiling
 from tests.scorer.frames import frame
 from tests.scorer.shelves import line
 
@@ -87,7 +87,7 @@ def test_any_number_of_waiting_frames_is_worked_off(short_directory: Path, waiti
         Lines,
         OneLine(
             bottles=LineState(
-                line(), torch.ones(1), fake_view(), MemoryInUse(LENIENT, "v1", Thresholds(0.5))
+                line(), torch.ones(1), fake_tiling(), MemoryInUse(LENIENT, "v1", Thresholds(0.5))
             )
         ),
     )

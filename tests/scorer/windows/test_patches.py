@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from contract.config import ModelSettings
 from contract.errors import MemoryMismatch, ModelError
 from scorer import WinClip
+from scorer.clip.presets import IMAGE
 from scorer.evaluation.explanation import explain
 from scorer.scoring.coreset import thinned
 from scorer.scoring.maps import association
-from scorer.scoring.winclip import Crop, load_model
+from scorer.scoring.winclip import load_model
+from scorer.windows.backbone import Crop
 from tests.scorer.pictures import part
 
 NAME = "vit_small_patch14_dinov2"
@@ -86,20 +89,20 @@ def test_memories_are_not_mixed_up(model: WinClip, mini: WinClip, tmp_path: Path
 
 def test_a_stream_gets_the_same_patches(model: WinClip) -> None:
     """The cache of windows never answers for the other network."""
-    cache = model.window_cache(tolerance=0.0, capacity=2)
-    wanted = model.everything(1)
+    cache = model.backbone.window_cache(tolerance=0.0, capacity=2)
+    wanted = model.backbone.tower.everything(1)
     for number in (5, 5, 6):
-        pixels = model.preprocess([part(number)])
-        features, _ = model.stream_features(pixels, wanted, cache, ["camera"])
-        torch.testing.assert_close(features.patches, model.features(pixels).patches)
+        pixels = model.backbone.preprocess([part(number)])
+        features, _ = model.backbone.stream_features(pixels, wanted, cache, ["camera"])
+        torch.testing.assert_close(features.patches, model.backbone.features(pixels).patches)
 
 
 def test_a_crop_in_tiles(model: WinClip) -> None:
-    view = model.view(2 * PICTURE_PX)
-    memory = model.enroll([part(1)], view=view)
+    tiling = model.backbone.tiling(2 * PICTURE_PX)
+    memory = model.enroll([part(1)], tiling=tiling)
     assert memory.banks[0].patches.shape == (GRID * GRID, 384)
     assert all(len(windows) == 0 for bank in memory.banks for windows in bank.windows)
-    found = model.score([part(1)], memory=memory, view=view)
+    found = model.score([part(1)], memory=memory, tiling=tiling)
     assert float(found.anomaly_score) < 1e-4, "a reference is like itself"
 
 
@@ -111,13 +114,80 @@ def test_a_coreset_of_its_patches(model: WinClip) -> None:
 
 def test_no_cache_saves_what_it_costs(model: WinClip, mini: WinClip) -> None:
     """A still scene is cheap for the windows, not for the other network."""
-    view, plain = model.view(PICTURE_PX), mini.view(PICTURE_PX)
-    assert view.num_tokens > 1.5 * plain.num_tokens
-    cache = model.window_cache(tolerance=0.0, capacity=1)
-    crop = Crop(part(5), view, "camera")
-    model.look([crop], cache)
-    [seen] = model.look([crop], cache)
-    assert view.num_tokens - seen.saved_tokens >= view.num_tokens - plain.num_tokens
+    tiling, plain = model.backbone.tiling(PICTURE_PX), mini.backbone.tiling(PICTURE_PX)
+    assert tiling.num_tokens > 1.5 * plain.num_tokens
+    cache = model.backbone.window_cache(tolerance=0.0, capacity=1)
+    crop = Crop(part(5), tiling, "camera")
+    model.backbone.look([crop], cache)
+    [seen] = model.backbone.look([crop], cache)
+    assert tiling.num_tokens - seen.saved_tokens >= tiling.num_tokens - plain.num_tokens
+
+
+@pytest.fixture
+def passes(model: WinClip, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """Rows of images and windows of each pass of CLIP's tower."""
+    seen: list[list[int]] = []
+    run = model.backbone.tower._run_blocks
+
+    def noted(tokens: torch.Tensor, layout: Any) -> torch.Tensor:
+        seen.append(layout.rows)
+        return run(tokens, layout)
+
+    monkeypatch.setattr(model.backbone.tower, "_run_blocks", noted)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("weight", "rows"), [(0.0, []), (0.5, [1, 196, 169])], ids=["references alone", "words, too"]
+)
+def test_clip_computes_what_words_ask_for_and_no_more(
+    model: WinClip, passes: list[list[int]], weight: float, rows: list[int]
+) -> None:
+    judge = model.variant(model.preset, language_weight=weight)
+    text, memory = judge.text_prototypes("part"), judge.enroll([part(1)])
+    assert passes == [], "teaching needs the other network alone"
+    score = judge.score([part(3)], text=text, memory=memory).anomaly_score
+    assert passes == ([rows] if rows else [])
+    passes.clear()
+    tiling, needs = judge.backbone.whole, judge.needs(text=text, memory=memory)
+    [seen] = judge.backbone.look([Crop(part(3), tiling, "camera", needs)])
+    assert passes == ([rows] if rows else [])
+    found = judge.score_features(seen.features, text=text, memory=memory)
+    assert torch.equal(found.anomaly_score, score)
+    full = judge.score_features(
+        judge.backbone.features(judge.backbone.preprocess([part(3)])), text=text, memory=memory
+    )
+    torch.testing.assert_close(full.anomaly_score, score)
+    assert judge.backbone.num_tokens(tiling, needs) <= tiling.num_tokens
+    assert (judge.backbone.num_tokens(tiling, needs) < tiling.num_tokens) == (weight == 0)
+
+
+def test_words_of_the_image_alone_need_the_image_pass(
+    model: WinClip, passes: list[list[int]]
+) -> None:
+    judge = model.variant(replace(model.preset, language_maps=(IMAGE,)), language_weight=0.5)
+    text, memory = judge.text_prototypes("part"), judge.enroll([part(1)])
+    judge.score([part(3)], text=text, memory=memory)
+    assert passes == [[1, 0, 0]]
+
+
+def test_words_alone_do_not_ask_the_other_network(
+    model: WinClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model.backbone, "_encode", lambda pixels: pytest.fail("it was asked"))
+    model.score([part(4)], text=model.text_prototypes("part"))
+
+
+def test_a_camera_whose_line_gets_a_memory_is_looked_at_anew(mini: WinClip) -> None:
+    """What the cache holds of a line without windows is not taken for one with them."""
+    cache = mini.backbone.window_cache(tolerance=0.0, capacity=1)
+    tiling, text, memory = mini.backbone.whole, mini.text_prototypes("part"), mini.enroll([part(1)])
+    plain = mini.variant(replace(mini.preset, language_maps=(IMAGE,)), language_weight=0.5)
+    for given in (None, memory):
+        needs = plain.needs(text=text, memory=given)
+        [seen] = mini.backbone.look([Crop(part(3), tiling, "camera", needs)], cache)
+        found = plain.score_features(seen.features, text=text, memory=given)
+        assert found.anomaly_map.equal(plain.score([part(3)], text=text, memory=given).anomaly_map)
 
 
 def test_weights_that_give_no_numbers_are_found(tmp_path: Path) -> None:

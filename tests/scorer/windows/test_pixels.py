@@ -54,7 +54,7 @@ def test_pictures_of_different_sizes(preprocess: Preprocessor) -> None:
 
 
 def test_a_read_only_picture(preprocess: Preprocessor) -> None:
-    """Pixels come from the wire as a read-only view."""
+    """Pixels come from the wire as a read-only tiling."""
     pixels = np.frombuffer(picture(1).tobytes(), np.uint8).reshape(240, 240, 3)
     torch.testing.assert_close(preprocess([pixels], LIKE, 240), preprocess([picture(1)], LIKE, 240))
 

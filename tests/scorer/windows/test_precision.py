@@ -20,8 +20,8 @@ def test_auto_is_what_the_processor_has_instructions_for(
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     model = WinClip.load(dtype="auto")
-    assert model.dtype == dtype
-    assert model.features(torch.zeros(1, 3, 240, 240)).image.dtype == getattr(torch, dtype)
+    assert model.backbone.dtype == dtype
+    assert model.backbone.features(torch.zeros(1, 3, 240, 240)).image.dtype == getattr(torch, dtype)
 
 
 def test_the_processor_is_asked_as_the_system_describes_it() -> None:

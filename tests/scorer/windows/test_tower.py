@@ -30,12 +30,12 @@ def assert_features_close(found: Features, expected: Features, atol: float = 1e-
 
 @pytest.fixture(scope="module")
 def pixels(mini: WinClip) -> torch.Tensor:
-    return mini.preprocess([picture(seed) for seed in range(3)])
+    return mini.backbone.preprocess([picture(seed) for seed in range(3)])
 
 
 @pytest.fixture(scope="module")
 def features(mini: WinClip, pixels: torch.Tensor) -> Features:
-    return mini.features(pixels)
+    return mini.backbone.features(pixels)
 
 
 def test_image_embedding_is_open_clips(pixels: torch.Tensor, features: Features) -> None:
@@ -49,7 +49,7 @@ def test_shapes_and_lengths(mini: WinClip, features: Features) -> None:
     assert features.image.shape == (3, 256)
     assert features.patches.shape == (3, 225, 192)
     assert [scale.shape for scale in features.windows] == [(3, 196, 256), (3, 169, 256)]
-    assert mini.tokens_per_image == 226 + 196 * 5 + 169 * 10
+    assert mini.backbone.tower.tokens_per_image == 226 + 196 * 5 + 169 * 10
     for vectors in (features.image, features.patches, *features.windows):
         lengths = vectors.norm(dim=-1)
         torch.testing.assert_close(lengths, torch.ones_like(lengths))
@@ -58,8 +58,8 @@ def test_shapes_and_lengths(mini: WinClip, features: Features) -> None:
 def test_an_image_does_not_depend_on_its_batch(
     mini: WinClip, pixels: torch.Tensor, features: Features
 ) -> None:
-    assert_features_close(mini.features(pixels[1:2]), features.take([1]))
-    assert_features_close(mini.features(pixels[[2, 0]]), features.take([2, 0]))
+    assert_features_close(mini.backbone.features(pixels[1:2]), features.take([1]))
+    assert_features_close(mini.backbone.features(pixels[[2, 0]]), features.take([2, 0]))
 
 
 def test_a_batch_beyond_the_token_limit_is_cut(
@@ -68,10 +68,10 @@ def test_a_batch_beyond_the_token_limit_is_cut(
     features: Features,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mini._tower, "max_tokens", 2 * mini.tokens_per_image)
-    assert_features_close(mini.features(pixels), features)
-    monkeypatch.setattr(mini._tower, "max_tokens", 1)
-    assert_features_close(mini.features(pixels[:2]), features.take([0, 1]))
+    monkeypatch.setattr(mini.backbone.tower, "max_tokens", 2 * mini.backbone.tower.tokens_per_image)
+    assert_features_close(mini.backbone.features(pixels), features)
+    monkeypatch.setattr(mini.backbone.tower, "max_tokens", 1)
+    assert_features_close(mini.backbone.features(pixels[:2]), features.take([0, 1]))
 
 
 def test_a_broken_image_leaves_its_neighbours_alone(
@@ -79,7 +79,7 @@ def test_a_broken_image_leaves_its_neighbours_alone(
 ) -> None:
     broken = pixels.clone()
     broken[1, :, 100, 100] = torch.nan
-    found = mini.features(broken)
+    found = mini.backbone.features(broken)
     assert found.image[1].isnan().all()
     assert_features_close(found.take([0, 2]), features.take([0, 2]))
 
@@ -89,7 +89,7 @@ def test_a_changed_patch_changes_only_the_windows_that_hold_it(mini: WinClip) ->
     after = before.copy()
     top, left = CHANGED_PX
     after[top : top + 16, left : left + 16] = 255 - after[top : top + 16, left : left + 16]
-    features = mini.features(mini.preprocess(np.stack([before, after])))
+    features = mini.backbone.features(mini.backbone.preprocess(np.stack([before, after])))
     patch = 7 * 15 + 4
     for scale, vectors in zip((2, 3), features.windows, strict=True):
         holds = (window_patches((15, 15), scale) == patch).any(dim=1)

@@ -14,7 +14,7 @@ from contract.errors import ConfigError, ImageError, MemoryMismatch
 from contract.image import Pixels
 from scorer import WinClip
 from scorer.clip.presets import PRESETS
-from scorer.windows.view import View
+from scorer.windows.tiling import Tiling
 from tests.scorer.pictures import part, picture
 from tests.scorer.tiny import tiny_loaded
 
@@ -22,50 +22,57 @@ from tests.scorer.tiny import tiny_loaded
 @pytest.fixture(scope="module")
 def tiny() -> WinClip:
     """A model of 64 px, 4 x 4 patches."""
-    return WinClip(tiny_loaded(), preset=PRESETS["paper"])
+    return WinClip.of(tiny_loaded(), preset=PRESETS["paper"])
 
 
-def values(view: View, whole: torch.Tensor) -> torch.Tensor:
+def values(tiling: Tiling, whole: torch.Tensor) -> torch.Tensor:
     """The tiles of a map (R, C) as the model would give them."""
     return torch.stack(
         [
-            whole[top : top + view.tile, left : left + view.tile].flatten()
-            for top, left in view.offsets
+            whole[top : top + tiling.tile, left : left + tiling.tile].flatten()
+            for top, left in tiling.offsets
         ]
     )
 
 
 @given(st.integers(4, 20), st.integers(0, 47))
 def test_stitched_tiles_of_a_map_are_that_map(patches: int, overlap_px: int) -> None:
-    view = WinClip(tiny_loaded(), preset=PRESETS["paper"]).view(16 * patches, overlap_px=overlap_px)
+    tiling = WinClip.of(tiny_loaded(), preset=PRESETS["paper"]).backbone.tiling(
+        16 * patches, overlap_px=overlap_px
+    )
     whole = torch.rand(patches, patches, generator=torch.Generator().manual_seed(patches))
-    torch.testing.assert_close(view.stitch(values(view, whole))[0], whole)
+    torch.testing.assert_close(tiling.stitch(values(tiling, whole))[0], whole)
 
 
 @given(st.integers(4, 20), st.integers(0, 47))
 def test_tiles_cover_the_crop_and_overlap_enough(patches: int, overlap_px: int) -> None:
-    view = WinClip(tiny_loaded(), preset=PRESETS["paper"]).view(16 * patches, overlap_px=overlap_px)
-    starts = sorted({top for top, _ in view.offsets})
+    tiling = WinClip.of(tiny_loaded(), preset=PRESETS["paper"]).backbone.tiling(
+        16 * patches, overlap_px=overlap_px
+    )
+    starts = sorted({top for top, _ in tiling.offsets})
     assert (starts[0], starts[-1]) == (0, patches - 4)
     for one, following in pairwise(starts):
         assert 16 * (one + 4 - following) >= overlap_px
 
 
 def test_the_number_of_tiles(mini: WinClip) -> None:
-    tiles = {size: mini.view(size, overlap_px=64).num_tiles for size in (240, 416, 480, 592, 720)}
+    tiles = {
+        size: mini.backbone.tiling(size, overlap_px=64).num_tiles
+        for size in (240, 416, 480, 592, 720)
+    }
     assert tiles == {240: 1, 416: 4, 480: 9, 592: 9, 720: 16}
 
 
 def test_a_defect_that_moves_across_the_seams_keeps_its_weight(tiny: WinClip) -> None:
     """Moved by whole patches, the same disturbance is found as strongly at any place."""
-    view = tiny.view(160, overlap_px=32)
+    tiling = tiny.backbone.tiling(160, overlap_px=32)
     clean = np.full((160, 160, 3), 128, np.uint8)
-    memory = tiny.enroll([clean], view=view, pooled=True)
+    memory = tiny.enroll([clean], tiling=tiling, pooled=True)
     peaks, places = [], []
     for step in range(2, 7):
         image = clean.copy()
         image[64:80, 16 * step : 16 * step + 16] = picture(3, 16)
-        result = tiny.score([image], memory=memory, view=view)
+        result = tiny.score([image], memory=memory, tiling=tiling)
         assert result.anomaly_map.shape == (1, 10, 10)
         peaks.append(float(result.anomaly_score[0]))
         places.append(divmod(int(result.anomaly_map[0].argmax()), 10))
@@ -79,13 +86,15 @@ def test_where_tiles_disagree_the_nearer_middle_counts_more(
     patches: int, overlap_px: int, seed: int
 ) -> None:
     """Against the definition written as loops: a mean weighted by the distance to the edges."""
-    view = WinClip(tiny_loaded(), preset=PRESETS["paper"]).view(16 * patches, overlap_px=overlap_px)
-    maps = torch.rand(view.num_tiles, 16, generator=torch.Generator().manual_seed(seed))
-    stitched = view.stitch(maps)[0]
+    tiling = WinClip.of(tiny_loaded(), preset=PRESETS["paper"]).backbone.tiling(
+        16 * patches, overlap_px=overlap_px
+    )
+    maps = torch.rand(tiling.num_tiles, 16, generator=torch.Generator().manual_seed(seed))
+    stitched = tiling.stitch(maps)[0]
     for row in range(patches):
         for column in range(patches):
             total = weights = 0.0
-            for number, (top, left) in enumerate(view.offsets):
+            for number, (top, left) in enumerate(tiling.offsets):
                 down, across = row - top, column - left
                 if 0 <= down < 4 and 0 <= across < 4:
                     weight = min(down + 1, 4 - down) * min(across + 1, 4 - across)
@@ -96,9 +105,9 @@ def test_where_tiles_disagree_the_nearer_middle_counts_more(
 
 def test_a_step_between_two_tiles_becomes_a_slope(mini: WinClip) -> None:
     """One tile all 0, the other all 1: no seam between neighbours is as high as the step."""
-    view = mini.view(416, overlap_px=64)
-    ones = torch.tensor([float(left > 0) for _, left in view.offsets])
-    stitched = view.stitch(ones[:, None].expand(-1, 225))[0]
+    tiling = mini.backbone.tiling(416, overlap_px=64)
+    ones = torch.tensor([float(left > 0) for _, left in tiling.offsets])
+    stitched = tiling.stitch(ones[:, None].expand(-1, 225))[0]
     steps = stitched.diff(dim=1)
     assert float(steps.min()) >= 0.0
     assert float(stitched[:, 0].max()) == 0.0
@@ -108,28 +117,28 @@ def test_a_step_between_two_tiles_becomes_a_slope(mini: WinClip) -> None:
 
 def test_a_tile_is_compared_with_its_own_place_or_with_all(tiny: WinClip) -> None:
     """Swapped halves are a defect by position, and none when tiles are pooled."""
-    view = tiny.view(128)
+    tiling = tiny.backbone.tiling(128)
     left, right = picture(1, 64), picture(2, 64)
     image = np.block([[[left], [right]], [[left], [right]]])
     swapped = np.block([[[right], [left]], [[right], [left]]])
-    by_position = tiny.enroll([image], view=view)
-    pooled = tiny.enroll([image], view=view, pooled=True)
+    by_position = tiny.enroll([image], tiling=tiling)
+    pooled = tiny.enroll([image], tiling=tiling, pooled=True)
     assert len(by_position.banks) == 4
     assert len(pooled.banks) == 1
-    assert float(tiny.score([image], memory=by_position, view=view).anomaly_score) < 1e-5
-    assert float(tiny.score([swapped], memory=pooled, view=view).anomaly_score) < 1e-5
-    assert float(tiny.score([swapped], memory=by_position, view=view).anomaly_score) > 1e-3
+    assert float(tiny.score([image], memory=by_position, tiling=tiling).anomaly_score) < 1e-5
+    assert float(tiny.score([swapped], memory=pooled, tiling=tiling).anomaly_score) < 1e-5
+    assert float(tiny.score([swapped], memory=by_position, tiling=tiling).anomaly_score) > 1e-3
     with pytest.raises(MemoryMismatch, match="memory is of 4 tiles, the crop has 1"):
         tiny.score([left], memory=by_position)
 
 
 def test_of_several_tiles_the_most_anomalous_speaks_for_the_image(tiny: WinClip) -> None:
-    view = tiny.view(128)
+    tiling = tiny.backbone.tiling(128)
     crop = picture(5, 128)
     text = tiny.text_prototypes("bottle")
     tiles = [crop[top : top + 64, left : left + 64] for top in (0, 64) for left in (0, 64)]
     alone = tiny.score(tiles, text=text)
-    together = tiny.score([crop], text=text, view=view)
+    together = tiny.score([crop], text=text, tiling=tiling)
     torch.testing.assert_close(together.anomaly_score, alone.anomaly_score.amax()[None])
     torch.testing.assert_close(together.anomaly_map[0, :4, :4], alone.anomaly_map[0])
     torch.testing.assert_close(together.anomaly_map[0, 4:, 4:], alone.anomaly_map[3])
@@ -145,29 +154,31 @@ def mask() -> torch.Tensor:
 
 
 def test_what_is_outside_the_region_cannot_move_a_score(mini: WinClip, mask: torch.Tensor) -> None:
-    view = mini.view(240, mask=mask)
+    tiling = mini.backbone.tiling(240, mask=mask)
     good = part(1)
     other: Pixels = np.where(mask.numpy()[..., None], good, picture(7))
     assert (other != good).any()
     text = mini.text_prototypes("object")
-    memory = mini.enroll([part(2)], view=view)
-    same = mini.score([good, other], text=text, memory=memory, view=view)
+    memory = mini.enroll([part(2)], tiling=tiling)
+    same = mini.score([good, other], text=text, memory=memory, tiling=tiling)
     assert torch.equal(same.anomaly_score[0], same.anomaly_score[1])
     assert torch.equal(same.anomaly_map[0].nan_to_num(), same.anomaly_map[1].nan_to_num())
 
 
 def test_the_map_says_what_was_not_inspected(mini: WinClip, mask: torch.Tensor) -> None:
-    view = mini.view(240, mask=mask)
-    result = mini.score([part(1)], memory=mini.enroll([part(2)], view=view), view=view)
+    tiling = mini.backbone.tiling(240, mask=mask)
+    result = mini.score([part(1)], memory=mini.enroll([part(2)], tiling=tiling), tiling=tiling)
     inspected = mask.reshape(15, 16, 15, 16).any(dim=3).any(dim=1)
     assert torch.equal(~result.anomaly_map[0].isnan(), inspected)
     assert float(result.anomaly_score) == float(result.anomaly_map[0][inspected].max())
 
 
 def test_windows_outside_are_not_computed(mini: WinClip, mask: torch.Tensor) -> None:
-    view = mini.view(240, mask=mask)
-    assert view.num_tokens < 0.65 * mini.tokens_per_image
-    features = mini.features(view.cut(mini.preprocess([part(1)])), view.wanted)
+    tiling = mini.backbone.tiling(240, mask=mask)
+    assert tiling.num_tokens < 0.65 * mini.backbone.tower.tokens_per_image
+    features = mini.backbone.features(
+        tiling.cut(mini.backbone.preprocess([part(1)])), tiling.wanted
+    )
     assert not features.windows[0][0, 13].any(), "top right"
     assert features.windows[0][0, 0].any(), "top left"
 
@@ -175,10 +186,10 @@ def test_windows_outside_are_not_computed(mini: WinClip, mask: torch.Tensor) -> 
 def test_tiles_that_show_nothing_are_left_out(mini: WinClip) -> None:
     mask = torch.zeros(10, 10, dtype=torch.bool)
     mask[:3, :3] = True
-    view = mini.view(720, mask=mask, overlap_px=64)
-    assert view.num_tiles < 16
+    tiling = mini.backbone.tiling(720, mask=mask, overlap_px=64)
+    assert tiling.num_tiles < 16
     result = mini.score(
-        [picture(1, 720)], text=mini.text_prototypes("object"), memory=None, view=view
+        [picture(1, 720)], text=mini.text_prototypes("object"), memory=None, tiling=tiling
     )
     assert result.anomaly_map.shape == (1, 45, 45)
     assert not result.anomaly_map[0, :13, :13].isnan().any()
@@ -186,11 +197,11 @@ def test_tiles_that_show_nothing_are_left_out(mini: WinClip) -> None:
 
 
 def test_a_broken_value_inside_the_region_is_never_a_low_score(mini: WinClip) -> None:
-    view = mini.view(240, mask=torch.ones(2, 2, dtype=torch.bool))
-    memory = mini.enroll([part(1)], view=view)
-    pixels = mini.preprocess([part(1)])
+    tiling = mini.backbone.tiling(240, mask=torch.ones(2, 2, dtype=torch.bool))
+    memory = mini.enroll([part(1)], tiling=tiling)
+    pixels = mini.backbone.preprocess([part(1)])
     pixels[0, :, 50, 50] = torch.nan
-    assert mini.score_pixels(pixels, memory=memory, view=view).anomaly_score.isnan().all()
+    assert mini.score_pixels(pixels, memory=memory, tiling=tiling).anomaly_score.isnan().all()
 
 
 @pytest.mark.parametrize("scale", [64, 250, 1000])
@@ -198,12 +209,12 @@ def test_no_strip_of_a_mask_is_too_thin_to_be_inspected(tiny: WinClip, scale: in
     for place in range(0, scale, max(1, scale // 50)):
         mask = torch.zeros(scale, scale, dtype=torch.bool)
         mask[:, place] = True
-        inside = tiny.view(64, mask=mask).inside
+        inside = tiny.backbone.tiling(64, mask=mask).inside
         assert inside[:, place * 4 // scale].all()
 
 
 def test_words_alone_give_no_score_where_a_window_is_broken(tiny: WinClip) -> None:
-    features = tiny.features(tiny.preprocess([picture(1, 64)]))
+    features = tiny.backbone.features(tiny.backbone.preprocess([picture(1, 64)]))
     broken = features.windows[0].clone()
     broken[0, 0] = torch.nan
     features = features._replace(windows=(broken, *features.windows[1:]))
@@ -235,7 +246,7 @@ def test_a_memory_of_one_tile_is_not_one_of_four(tiny: WinClip) -> None:
     for pooled in (False, True):
         memory = tiny.enroll([image[:64, :64]], pooled=pooled)
         with pytest.raises(MemoryMismatch, match="of 1 tiles, the crop has 4"):
-            tiny.score([image], memory=memory, view=tiny.view(128))
+            tiny.score([image], memory=memory, tiling=tiny.backbone.tiling(128))
 
 
 @pytest.mark.parametrize(
@@ -248,4 +259,4 @@ def test_a_memory_of_one_tile_is_not_one_of_four(tiny: WinClip) -> None:
 )
 def test_views_that_cannot_be(mini: WinClip, size_px: int, overlap_px: int, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        mini.view(size_px, overlap_px=overlap_px)
+        mini.backbone.tiling(size_px, overlap_px=overlap_px)

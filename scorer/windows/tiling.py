@@ -15,7 +15,7 @@ from scorer.windows.tower import ImageTower
 
 
 @dataclass(frozen=True)
-class View:
+class Tiling:
     """Overlapping tiles of a square crop, each as large as the model's input.
 
     What lies outside the region of interest never reaches the model: it is painted in the mean
@@ -47,13 +47,6 @@ class View:
     def num_tiles(self) -> int:
         """T: tiles per crop."""
         return len(self.offsets)
-
-    def wanted_of(self, num_crops: int) -> Wanted:
-        """What the tower looks at in the N * T tiles of `num_crops`."""
-        return Wanted(
-            self.wanted.image.repeat(num_crops),
-            tuple(each.repeat(num_crops, 1) for each in self.wanted.windows),
-        )
 
     def cut(self, pixels: Tensor) -> Tensor:
         """Tiles (N * T, 3, H, W), crop by crop, of preprocessed crops (N, 3, size_px, size_px).
@@ -103,14 +96,14 @@ class View:
         return maps.masked_fill(~self.inside.to(maps.device), 0.0).flatten(1).amax(dim=1)
 
 
-def make_view(
+def make_tiling(
     tower: ImageTower,
     *,
     size_px: int,
     overlap_px: int = 0,
     mask: Tensor | None = None,
-) -> View:
-    """The view of square crops of `size_px`.
+) -> Tiling:
+    """The tiling of square crops of `size_px`.
 
     Args:
         overlap_px: least overlap of neighbouring tiles; rounded up to whole patches.
@@ -150,7 +143,7 @@ def make_view(
         torch.ones(len(tiles), dtype=torch.bool),
         tuple(counts[:, windows].any(dim=-1) for windows in tower.window_patches),
     )
-    return View(
+    return Tiling(
         size_px,
         patch_px,
         side,
