@@ -97,7 +97,7 @@ class Link:
         if not self._verdicts.poll(int(ANSWER_S * 1e3)):
             raise RuntimeError("the scorer does not answer")
         identity, *parts = self._verdicts.recv_multipart()
-        header = decode_verdict(parts).header
+        header = decode_verdict(parts)
         self._verdicts.send_multipart(
             [identity, encode(AckMessage(delivery_ids=(header.delivery_id,)))]
         )

@@ -8,9 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from contract.errors import WireError
-from contract.messages import AnyMessage, FrameMessage, Message, VerdictMessage
+from contract.messages import (
+    AnyMessage,
+    EvidenceMessage,
+    FrameMessage,
+    Message,
+    VerdictMessage,
+)
+from contract.upgrades import upgraded
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_JPEG_BYTES = 32 << 20
@@ -25,12 +33,12 @@ class Frame(NamedTuple):
     pixels: npt.NDArray[np.uint8]
 
 
-class Verdict(NamedTuple):
-    """A verdict, its anomaly map (H, W) float32 if any, and a JPEG of the crop if any."""
+class Evidence(NamedTuple):
+    """What a verdict can be understood by: anomaly map (R, C) float32, JPEG of the crop."""
 
-    header: VerdictMessage
-    anomaly_map: npt.NDArray[np.float32] | None = None
-    jpeg: bytes = b""
+    header: EvidenceMessage
+    anomaly_map: npt.NDArray[np.float32]
+    jpeg: bytes
 
 
 def encode(message: Message) -> bytes:
@@ -47,7 +55,11 @@ def decode(header: bytes | memoryview) -> AnyMessage:
     if len(header) > MAX_HEADER_BYTES:
         raise WireError(f"header of {len(header)} bytes", f"at most {MAX_HEADER_BYTES}")
     try:
-        return _ANY.validate_json(bytes(header))
+        fields = from_json(bytes(header))
+    except ValueError as error:
+        raise WireError("message refused at the header", str(error)) from None
+    try:
+        return _ANY.validate_python(upgraded(fields) if isinstance(fields, dict) else fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -76,37 +88,41 @@ def decode_frame(parts: Sequence[bytes | memoryview]) -> Frame:
     return Frame(header, pixels.reshape(header.height_px, header.width_px, header.channels))
 
 
-def encode_verdict(verdict: Verdict) -> list[bytes]:
-    """`[header]` or `[header, anomaly map, jpeg]`."""
-    if verdict.anomaly_map is None:
-        return [encode(verdict.header)]
-    anomaly_map = np.ascontiguousarray(verdict.anomaly_map, dtype="<f4")
-    return [encode(verdict.header), anomaly_map.tobytes(), verdict.jpeg]
-
-
-def decode_verdict(parts: Sequence[bytes | memoryview]) -> Verdict:
-    """A verdict with what is attached to it.
+def decode_verdict(parts: Sequence[bytes | memoryview]) -> VerdictMessage:
+    """A verdict. Version 1 sent anomaly map and JPEG along with it: they are left behind.
 
     Raises:
-        WireError: wrong number of parts, wrong type, or attachments that do not fit the header.
+        WireError: wrong number of parts, or wrong type.
     """
     if len(parts) not in (1, 3):
-        raise WireError(
-            f"verdict of {len(parts)} parts", "expected [header] or [header, map, jpeg]"
-        )
+        raise WireError(f"verdict of {len(parts)} parts", "expected [header]")
     header = decode(parts[0])
     if not isinstance(header, VerdictMessage):
         raise WireError(f"{header.type} where a verdict belongs")
-    if len(parts) == 1:
-        if header.map_shape is not None or header.jpeg_nbytes:
-            raise WireError("verdict without the attachments its header announces")
-        return Verdict(header)
-    if header.map_shape is None:
-        raise WireError("verdict with an anomaly map its header does not announce")
+    return header
+
+
+def encode_evidence(evidence: Evidence) -> list[bytes]:
+    """`[header, anomaly map, jpeg]`."""
+    anomaly_map = np.ascontiguousarray(evidence.anomaly_map, dtype="<f4")
+    return [encode(evidence.header), anomaly_map.tobytes(), evidence.jpeg]
+
+
+def decode_evidence(parts: Sequence[bytes | memoryview]) -> Evidence:
+    """The evidence of a verdict.
+
+    Raises:
+        WireError: wrong number of parts, wrong type, or parts that do not fit the header.
+    """
+    if len(parts) != 3:
+        raise WireError(f"evidence of {len(parts)} parts", "expected [header, map, jpeg]")
+    header = decode(parts[0])
+    if not isinstance(header, EvidenceMessage):
+        raise WireError(f"{header.type} where evidence belongs")
     expected = header.map_shape[0] * header.map_shape[1] * 4
     if len(parts[1]) != expected:
         raise WireError(f"anomaly map of {len(parts[1])} bytes", f"the header says {expected}")
     if len(parts[2]) != header.jpeg_nbytes or header.jpeg_nbytes > MAX_JPEG_BYTES:
         raise WireError(f"jpeg of {len(parts[2])} bytes", f"the header says {header.jpeg_nbytes}")
     anomaly_map = np.frombuffer(parts[1], dtype="<f4").reshape(header.map_shape)
-    return Verdict(header, anomaly_map.astype(np.float32, copy=False), bytes(parts[2]))
+    return Evidence(header, anomaly_map.astype(np.float32, copy=False), bytes(parts[2]))

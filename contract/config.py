@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from contract.channels import CHANNELS
 from contract.config_sinks import Sinks, require_apart
 from contract.messages import Name
 from contract.section import Endpoint, ResolvedPath, Score, Section, SourceUrl
@@ -244,6 +245,7 @@ class Network(Section):
     frames: Endpoint | None = Field(None, description="empty: ipc in the private folder")
     verdicts: Endpoint | None = Field(None, description="empty: ipc in the private folder")
     status: Endpoint | None = Field(None, description="empty: ipc in the private folder")
+    evidence: Endpoint | None = Field(None, description="empty: ipc in the private folder")
     control: Endpoint | None = Field(None, description="empty: ipc in the private folder")
     bind_host: str | None = Field(
         None, description="tcp: address to bind if not the one others connect to, e.g. 0.0.0.0"
@@ -254,7 +256,7 @@ class Network(Section):
 
     @model_validator(mode="after")
     def _tcp_is_encrypted(self) -> Self:
-        tcp = [name for name in ("frames", "verdicts", "status", "control") if self.is_tcp(name)]
+        tcp = [name for name in CHANNELS if self.is_tcp(name)]
         if tcp and self.curve_directory is None:
             raise ValueError(f"{tcp[0]} uses tcp, which needs curve_directory")
         return self

@@ -1,21 +1,22 @@
 """The messages that cross process borders.
 
-A new optional field is free: an older reader ignores it. Anything else raises `WIRE_VERSION`.
-The encoded bytes of every version stay in `tests/contract/golden/` and must decode for ever.
+A new optional field is free: an older reader ignores it. Anything else raises `WIRE_VERSION`, and
+`contract.upgrades` says how what older versions wrote is read. The encoded bytes of every version
+stay in `tests/contract/golden/` and must decode for ever.
 """
 
 from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Reason = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", max_length=64)]
+ReasonValue = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 Nanoseconds = Annotated[int, Field(ge=0, lt=1 << 63)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
@@ -46,16 +47,20 @@ class StreamKey(NamedTuple):
         return f"{self.station}/{self.line}/{self.camera}@{self.epoch}"
 
 
-class Message(BaseModel):
-    """Base of all messages: immutable, and tolerant of fields from a newer writer."""
+class Tolerant(BaseModel):
+    """Immutable, and tolerant of fields from a newer writer."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    wire_version: Literal[1] = 1
+
+class Message(Tolerant):
+    """Base of all messages."""
+
+    wire_version: Literal[2] = 2
 
 
-class StreamMessage(Message):
-    """A message about one camera's stream."""
+class OfStream(Tolerant):
+    """Belongs to one camera's stream."""
 
     station: Name
     line: Name
@@ -65,6 +70,10 @@ class StreamMessage(Message):
     @property
     def stream(self) -> StreamKey:
         return StreamKey(self.station, self.line, self.camera, self.epoch)
+
+
+class StreamMessage(Message, OfStream):
+    """A message about one camera's stream."""
 
 
 class FrameMessage(StreamMessage):
@@ -81,7 +90,7 @@ class FrameMessage(StreamMessage):
     channels: Literal[3] = 3
     dtype: Literal["uint8"] = "uint8"
     nbytes: Count
-    taint: Reason | None = Field(None, description="why this frame cannot be trusted")
+    taint: ReasonValue | None = Field(None, description="why this frame cannot be trusted")
 
     @model_validator(mode="after")
     def _size_agrees(self) -> FrameMessage:
@@ -91,63 +100,83 @@ class FrameMessage(StreamMessage):
         return self
 
 
-class VerdictMessage(StreamMessage):
-    """What became of one admitted frame.
+class Times(Tolerant):
+    """When what happened to a frame, by the wall clock of the host that did it."""
 
-    A float32 anomaly map (`map_shape`) and a JPEG of the inspected crop may follow as parts.
-    PASS, FAIL and REVIEW carry a finite score; INVALID and UNSCORED never carry one, so an error
-    cannot be read as a low score.
-    """
-
-    type: Literal["verdict"] = "verdict"
-    delivery_id: Count = Field(description="counts up per sender; repeated on each retry")
-    frame_id: Count
-    outcome: Outcome
-    reason: Reason | None = Field(None, description="required unless PASS, FAIL or REVIEW")
-    anomaly_score: float | None = Field(None, ge=0, le=1)
-    fail_threshold: float | None = Field(None, ge=0, le=1)
-    review_threshold: float | None = Field(None, ge=0, le=1)
     captured_ns: Nanoseconds
     decoded_ns: Nanoseconds
     received_ns: Nanoseconds
     scored_ns: Nanoseconds | None = None
     emitted_ns: Nanoseconds
     deadline_ns: Nanoseconds | None = None
-    source_pts_ns: Nanoseconds | None = None
+    source_pts_ns: Nanoseconds | None = Field(None, description="position in the source stream")
+    step_ns: Nanoseconds | None = Field(
+        None, description="what the model took for the batch that the frame was scored in"
+    )
+
+
+class Provenance(Tolerant):
+    """What judged a frame."""
+
     memory_version: str | None = Field(None, max_length=80)
     model: str | None = Field(None, max_length=120)
     weights_sha256: str | None = Field(None, max_length=64)
     preset: str | None = Field(None, max_length=40)
-    map_shape: tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | (
-        None
-    ) = None
-    jpeg_nbytes: Count = 0
+
+
+class DriftTest(Tolerant):
+    """What a test for drift of the line's scores said on this frame."""
+
+    evidence: float = Field(
+        ge=0, allow_inf_nan=False, description="that scores left their calibration, over the limit"
+    )
+    alarm: Literal["higher", "lower"] | None = Field(
+        None, description="on the frame that raised the alarm: where scores run"
+    )
+
+
+class ShadowVerdict(Tolerant):
+    """What the line's shadow memory would have said of a frame."""
+
+    version: str = Field(max_length=80)
+    score: float | None = Field(None, ge=0, le=1)
+    outcome: Outcome
+
+
+class CacheUse(Tolerant):
+    """What of a frame's score came from the window cache."""
+
+    reused_fraction: float = Field(ge=0, le=1, description="share of the frame's windows")
+    score_error: float | None = Field(
+        None, ge=0, description="what the cache had done to the score, on recomputed frames"
+    )
+
+
+class VerdictRecord(OfStream):
+    """What became of one admitted frame.
+
+    PASS, FAIL and REVIEW carry a finite score; INVALID and UNSCORED never carry one, so an error
+    cannot be read as a low score. Everything that keeps verdicts (the store's columns, the events
+    of webhooks) is derived from these fields: a new one is written here and nowhere else.
+    """
+
+    frame_id: Count
+    outcome: Outcome
+    reason: ReasonValue | None = Field(None, description="required unless PASS, FAIL or REVIEW")
+    anomaly_score: float | None = Field(None, ge=0, le=1)
+    fail_threshold: float | None = Field(None, ge=0, le=1)
+    review_threshold: float | None = Field(None, ge=0, le=1)
     p_value: float | None = Field(
         None, gt=0, le=1, description="how likely a good frame scores as high, by calibration"
     )
-    drift_evidence: float | None = Field(
-        None,
-        ge=0,
-        description="that scores left their calibration, over the limit of alarm; on tested frames",
-    )
-    drift_alarm: Literal["higher", "lower"] | None = Field(
-        None, description="on the frame that raised the alarm: where scores run"
-    )
-    step_ns: Nanoseconds | None = Field(
-        None, description="what the model took for the batch that the frame was scored in"
-    )
-    reused_fraction: float | None = Field(
-        None, ge=0, le=1, description="share of the frame's windows that came from the cache"
-    )
-    cache_score_error: float | None = Field(
-        None, ge=0, description="what the cache had done to the score, on recomputed frames"
-    )
-    shadow_version: str | None = Field(None, max_length=80)
-    shadow_score: float | None = Field(None, ge=0, le=1)
-    shadow_outcome: Outcome | None = Field(None, description="what the shadow memory would say")
+    times: Times
+    provenance: Provenance = Provenance()
+    drift: DriftTest | None = None
+    shadow: ShadowVerdict | None = None
+    cache: CacheUse | None = None
 
     @model_validator(mode="after")
-    def _error_is_never_a_score(self) -> VerdictMessage:
+    def _error_is_never_a_score(self) -> Self:
         if self.anomaly_score is not None and not math.isfinite(self.anomaly_score):
             raise ValueError("anomaly_score must be finite")
         if self.outcome in SCORED and self.anomaly_score is None:
@@ -156,9 +185,28 @@ class VerdictMessage(StreamMessage):
             raise ValueError(f"{self.outcome} must not carry an anomaly_score")
         if self.outcome not in SCORED and self.reason is None:
             raise ValueError(f"{self.outcome} needs a reason")
-        if self.drift_evidence is not None and not math.isfinite(self.drift_evidence):
-            raise ValueError("drift_evidence must be finite")
         return self
+
+    def record(self) -> VerdictRecord:
+        """This alone, without what belongs to its way or its storing."""
+        return VerdictRecord(**{name: getattr(self, name) for name in VerdictRecord.model_fields})
+
+
+class VerdictMessage(Message, VerdictRecord):
+    """A verdict on its way to the sinks."""
+
+    type: Literal["verdict"] = "verdict"
+    delivery_id: Count = Field(description="counts up per sender; repeated on each retry")
+    picture: bool = Field(False, description="its evidence follows, once, on a channel of its own")
+
+
+class EvidenceMessage(Message):
+    """What a verdict can be understood by: float32 anomaly map and JPEG of the crop, as parts."""
+
+    type: Literal["evidence"] = "evidence"
+    verdict: VerdictRecord
+    map_shape: tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
+    jpeg_nbytes: Count
 
 
 class AckMessage(Message):
@@ -174,7 +222,7 @@ class DropMessage(StreamMessage):
     type: Literal["drop"] = "drop"
     first_frame_id: Count
     last_frame_id: Count
-    reason: Reason
+    reason: ReasonValue
 
     @model_validator(mode="after")
     def _in_order(self) -> DropMessage:
@@ -219,7 +267,7 @@ class EndOfStreamMessage(StreamMessage):
     sent_ns: Nanoseconds
     decoded: Count
     admitted: Count
-    reason: Reason = Field("finished", description="finished, stopped or failed")
+    reason: ReasonValue = Field("finished", description="finished, stopped or failed")
 
 
 class ProcessState(StrEnum):
@@ -242,6 +290,7 @@ class ProcessMessage(Message):
     pending: Count = Field(0, description="items in this process's bounded queues")
     wire_errors: Count = 0
     frames_scored: Count = 0
+    pictures_dropped: Count = Field(0, description="evidence that found no room on its way")
 
 
 StatusMessage = CameraMessage | DropMessage | EndOfStreamMessage | ProcessMessage
@@ -264,10 +313,8 @@ class RequestMessage(Message):
     )
 
 
-class ShadowReport(BaseModel):
+class ShadowReport(Tolerant):
     """How a shadow memory judged the frames that the active one judged."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: str = Field(max_length=80)
     frames: Count
@@ -294,6 +341,7 @@ class ReplyMessage(Message):
 AnyMessage = Annotated[
     FrameMessage
     | VerdictMessage
+    | EvidenceMessage
     | AckMessage
     | DropMessage
     | CameraMessage

@@ -14,6 +14,7 @@ from functools import partial
 from contract.config import Camera, Config
 from contract.errors import SourceError
 from contract.process import Shell, run_process
+from contract.reasons import EndReason
 from contract.sockets import Sockets
 from ingest.credentials import location_of
 from ingest.feeder import Feeder
@@ -68,7 +69,7 @@ def _opener(session: Session) -> Callable[[], Stream]:
     return partial(endless, open_once) if loops else open_once
 
 
-def _log_end(session: Session, reason: str) -> None:
+def _log_end(session: Session, reason: EndReason) -> None:
     log.info(
         "camera %s %s: %d decoded, %d admitted, %d dropped, %d undecodable, %d restarts",
         session.camera.name,

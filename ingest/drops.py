@@ -1,8 +1,7 @@
 """Admitted frames that were given up, as ranges, until the sinks have been told.
 
-Reasons: `overwritten` (a newer frame came while the scorer was busy), `no_scorer` (the same, but
-no scorer was connected), `shutdown` (still unsent when the grace period of a stop or of a live
-file's end was over).
+Reasons: OVERWRITTEN, NO_SCORER, and SHUTDOWN for those still unsent when the grace period of a stop
+or of a live file's end was over.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
-OVERWRITTEN = "overwritten"
-NO_SCORER = "no_scorer"
-SHUTDOWN = "shutdown"
+from contract.reasons import Reason
+
 MAX_RANGES = 10_000
 
 log = logging.getLogger(__name__)
@@ -26,7 +24,7 @@ class DropRange(NamedTuple):
 
     first_frame_id: int
     last_frame_id: int
-    reason: str
+    reason: Reason
 
 
 class Drops:
@@ -40,7 +38,7 @@ class Drops:
         self._lock = Lock()
         self._max_ranges = max_ranges
         self._ranges: deque[DropRange] = deque()
-        self.cause = NO_SCORER
+        self.cause = Reason.NO_SCORER
         self.dropped = 0
         self.forgotten = 0
 
@@ -48,7 +46,7 @@ class Drops:
         """Frame `frame_id` was replaced by a newer one, for the `cause` of the moment."""
         self.add(frame_id, self.cause)
 
-    def add(self, frame_id: int, reason: str) -> None:
+    def add(self, frame_id: int, reason: Reason) -> None:
         """Frame `frame_id` was given up; ids only grow."""
         with self._lock:
             self.dropped += 1

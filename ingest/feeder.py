@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from contract.messages import CameraState
 from contract.process import POLL_MS
-from ingest.drops import NO_SCORER, OVERWRITTEN, SHUTDOWN
+from contract.reasons import EndReason, Reason
 from ingest.outlet import Outlet
 from ingest.reader import Reader
 from ingest.reporter import Reporter
@@ -22,8 +22,8 @@ SURELY_READ = 2  # libzmq may be about to refill the kernel's buffer
 STOP_GRACE_S = 1.0
 READ_GRACE_S = 5.0
 LIVE_END_GRACE_S = 5.0
-REPORT_PATIENCE_S: Mapping[str, float] = MappingProxyType(
-    {"finished": 5.0, "stopped": 1.0, "failed": 2.0}
+REPORT_PATIENCE_S: Mapping[EndReason, float] = MappingProxyType(
+    {EndReason.FINISHED: 5.0, EndReason.STOPPED: 1.0, EndReason.FAILED: 2.0}
 )
 
 
@@ -56,8 +56,8 @@ class Feeder:
         self._stopping = stopping
         self._ready = ready
 
-    def run(self) -> str:
-        """Feed to the end and report it; `finished`, `stopped` or `failed`."""
+    def run(self) -> EndReason:
+        """Feed to the end and report it; why it ended."""
         self._reader.start()
         while not self._stopping() and not self._slot.closed:
             self._turn()
@@ -65,7 +65,9 @@ class Feeder:
         self._reader.join(JOIN_S)
         self._drain()
         self._await_scorer()
-        reason = "failed" if self._reader.failure else "stopped" if self._stopping() else "finished"
+        reason = EndReason.STOPPED if self._stopping() else EndReason.FINISHED
+        if self._reader.failure:
+            reason = EndReason.FAILED
         self._reporter.end(reason, patience_s=REPORT_PATIENCE_S[reason])
         return reason
 
@@ -73,7 +75,7 @@ class Feeder:
         """One round of the main loop, which waits for at most two polls."""
         if self._tally.state is not CameraState.STARTING:
             self._ready()
-        self._drops.cause = OVERWRITTEN if self._outlet.has_scorer() else NO_SCORER
+        self._drops.cause = Reason.OVERWRITTEN if self._outlet.has_scorer() else Reason.NO_SCORER
         self._reporter.report()
         if self._slot.wait(POLL_S) and self._outlet.has_room(POLL_S):
             self._slot.deliver(self._outlet.send)
@@ -85,7 +87,7 @@ class Feeder:
             if self._stopping():
                 end_s = min(end_s, self._clock.monotonic_s() + STOP_GRACE_S)
             self._turn()
-        self._slot.discard(lambda frame_id: self._drops.add(frame_id, SHUTDOWN))
+        self._slot.discard(lambda frame_id: self._drops.add(frame_id, Reason.SHUTDOWN))
 
     def _await_scorer(self) -> None:
         """Wait until the scorer has read what was sent; see `Outlet.is_read`."""

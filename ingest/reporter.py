@@ -15,6 +15,7 @@ from contract.messages import (
     Message,
 )
 from contract.process import HEARTBEAT_S, POLL_MS, Every
+from contract.reasons import EndReason
 from contract.sockets import Socket
 from ingest.drops import DropRange
 from ingest.session import Session
@@ -48,7 +49,7 @@ class Reporter:
                 self._reported_state = message.state
         self._drops.deliver(self._send_drop)
 
-    def end(self, reason: str, *, patience_s: float) -> None:
+    def end(self, reason: EndReason, *, patience_s: float) -> None:
         """Report the rest and close the book; give up after `patience_s` without sinks."""
         deadline_s = self._clock.monotonic_s() + patience_s
         last = [self._camera(CameraState.ENDED), self._end_of_stream(reason)]
@@ -77,7 +78,7 @@ class Reporter:
             live=self._live,
         )
 
-    def _end_of_stream(self, reason: str) -> EndOfStreamMessage:
+    def _end_of_stream(self, reason: EndReason) -> EndOfStreamMessage:
         return EndOfStreamMessage(
             **self._stream,
             sent_ns=self._clock.wall_ns(),

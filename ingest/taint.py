@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+from contract.reasons import Reason
 from ingest.picture import Picture
-
-DECODE_ERROR = "decode_error"
-CORRUPT = "corrupt"
-SIZE_CHANGED = "size_changed"
 
 
 class Taint:
@@ -23,7 +20,7 @@ class Taint:
     def __init__(self, *, one_size: bool) -> None:
         self._one_size = one_size
         self._size_px: tuple[int, int] | None = None
-        self._reason: str | None = None
+        self._reason: Reason | None = None
 
     def reopened(self) -> None:
         """The source was opened (again): a new decoder remembers no damage."""
@@ -31,16 +28,16 @@ class Taint:
 
     def damaged(self) -> None:
         """A packet could not be decoded."""
-        self._reason = DECODE_ERROR
+        self._reason = Reason.DECODE_ERROR
 
-    def judge(self, picture: Picture) -> str | None:
+    def judge(self, picture: Picture) -> Reason | None:
         """Why `picture` cannot be trusted; None if it can."""
         if picture.corrupt:
-            self._reason = CORRUPT
+            self._reason = Reason.CORRUPT
         elif picture.keyframe:
             self._reason = None
         size_px = (picture.width_px, picture.height_px)
         self._size_px = self._size_px or size_px
         if self._one_size and size_px != self._size_px:
-            return SIZE_CHANGED
+            return Reason.SIZE_CHANGED
         return self._reason

@@ -16,6 +16,7 @@ from scorer.scoring.winclip import load_model
 from scorer.serving.batch import BatchScorer
 from scorer.serving.collector import Collector
 from scorer.serving.engine import Engine
+from scorer.serving.evidence import EvidenceSender
 from scorer.serving.lines import Lines
 from scorer.serving.scheduler import Scheduler
 from scorer.serving.service import Service
@@ -29,7 +30,7 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         torch.set_num_threads(settings.model.num_threads)
     model = load_model(settings.model)
     shelf = Shelf(config.memory_directory)
-    lines = Lines(config.lines, model, shelf)
+    lines = Lines(config.lines, model, shelf, shell.clock)
     tilings = [state.tiling for state in lines.values()]
     budget = warm_up(model.backbone, tilings, max_frames=settings.max_batch_frames)
     scheduler = Scheduler(
@@ -38,7 +39,11 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         max_batch_tokens=budget.max_tokens,
         max_wait_ns=int(settings.max_wait_s * NS_PER_S),
     )
-    with Sockets(config) as sockets, Collector(model, lines, shelf, shell.clock) as collector:
+    with (
+        Sockets(config) as sockets,
+        Collector(model, lines, shelf, shell.clock) as collector,
+        EvidenceSender(sockets.connect("evidence")) as evidence,
+    ):
         service = Service(
             shell,
             config,
@@ -56,6 +61,7 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             lines=lines,
             collector=collector,
             shelf=shelf,
+            evidence=evidence,
         )
         shell.ready()
         service.run()

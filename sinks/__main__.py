@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from contract.config import Config
 from contract.process import Shell, run_process, software_version
 from contract.sockets import Sockets
-from sinks.evidence.evidence import Evidence, evidence_path
+from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub
 from sinks.mes.webhook import Webhook
@@ -50,20 +50,23 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     with ExitStack() as stack:
         sockets = stack.enter_context(Sockets(config))
         verdicts, status = sockets.bind("verdicts"), sockets.bind("status")
+        pictures = sockets.bind("evidence")
         stack.enter_context(metrics.serve(config.sinks.metrics))
         store = stack.enter_context(Store.open(config.store_url))
-        evidence = Evidence(
+        evidence = EvidenceFolder(
             config.evidence_directory, config.sinks.evidence, clock=clock, metrics=metrics
         )
         recorder = Recorder(
             store, config.sinks, clock=clock, metrics=metrics, evidence_path=evidence_path
         )
-        fanout = Fanout([*plcs, recorder, *webhooks, evidence], metrics)
+        fanout = Fanout([*plcs, recorder, *webhooks], metrics, workers=[evidence])
         hub = Hub(
             verdicts,
             status,
+            pictures,
             fanout=fanout,
             recorder=recorder,
+            evidence=evidence,
             watchers=[*plcs, recorder, metrics],
             metrics=metrics,
             clock=clock,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from contract.codec import Verdict
-from contract.messages import SCORED, Outcome, StreamKey, VerdictMessage
+from contract.messages import SCORED, Outcome, StreamKey, VerdictMessage, VerdictRecord
+from contract.reasons import Reason
 
-DEADLINE_MISSED = "deadline_missed"
 REMEMBERED_FRAMES = 4096
+
+Judged = TypeVar("Judged", bound=VerdictRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +21,17 @@ class Arrival:
 
     Attributes:
         identity: ZeroMQ identity of the sender, who waits for the acknowledgement.
-        verdict: what counts from here on; its outcome may be LATE where PASS was sent.
+        header: the verdict as it counts from here on: LATE where PASS came too late.
         sent: the outcome as it was sent.
         arrived_ns: wall clock at arrival.
         first: no verdict for this frame came before.
     """
 
     identity: bytes
-    verdict: Verdict
+    header: VerdictMessage
     sent: Outcome
     arrived_ns: int
     first: bool
-
-    @property
-    def header(self) -> VerdictMessage:
-        return self.verdict.header
 
     @property
     def stream(self) -> StreamKey:
@@ -54,22 +52,29 @@ class Arrivals:
     def __init__(self) -> None:
         self._late: dict[tuple[str, str, str], OrderedDict[tuple[int, int], bool]] = {}
 
-    def take(self, identity: bytes, verdict: Verdict, now_ns: int) -> Arrival:
-        """The arrival of `verdict` at `now_ns`.
+    def take(self, identity: bytes, header: VerdictMessage, now_ns: int) -> Arrival:
+        """The arrival of a verdict at `now_ns`.
 
         PASS, FAIL and REVIEW after the deadline become LATE; the other outcomes keep their own
         reason, which says more.
         """
-        header = verdict.header
-        camera = self._late.setdefault((header.station, header.line, header.camera), OrderedDict())
+        camera = self._late.setdefault(header.stream[:3], OrderedDict())
         frame = (header.epoch, header.frame_id)
         first = frame not in camera
         if first:
-            overdue = header.deadline_ns is not None and now_ns > header.deadline_ns
+            deadline_ns = header.times.deadline_ns
+            overdue = deadline_ns is not None and now_ns > deadline_ns
             camera[frame] = overdue and header.outcome in SCORED
             if len(camera) > REMEMBERED_FRAMES:
                 camera.popitem(last=False)
-        if camera[frame]:
-            late = {"outcome": Outcome.LATE, "reason": DEADLINE_MISSED}
-            verdict = verdict._replace(header=header.model_copy(update=late))
-        return Arrival(identity, verdict, header.outcome, now_ns, first)
+        return Arrival(identity, self.judged(header), header.outcome, now_ns, first)
+
+    def judged(self, verdict: Judged) -> Judged:
+        """`verdict` as its first arrival was judged; as it is, if there was none."""
+        late = self._late.get(verdict.stream[:3], OrderedDict()).get(
+            (verdict.epoch, verdict.frame_id)
+        )
+        if not late:
+            return verdict
+        judgement = {"outcome": Outcome.LATE, "reason": Reason.DEADLINE_MISSED}
+        return verdict.model_copy(update=judgement)

@@ -16,13 +16,29 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from contract.reasons import DeliveryReason
 from sinks.arrival import Arrival
 from sinks.metrics.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 
-class Sink(Protocol):
+class Worker(Protocol):
+    """Something with a queue and a thread of its own."""
+
+    @property
+    def name(self) -> str: ...
+
+    def pending(self) -> int:
+        """What was taken but not dealt with."""
+        ...
+
+    def work(self, stop: threading.Event) -> None:
+        """Deal with what comes until `stop` is set, then finish within a bounded time."""
+        ...
+
+
+class Sink(Worker, Protocol):
     """Where verdicts go.
 
     Attributes:
@@ -30,36 +46,32 @@ class Sink(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
-    @property
     def repeats(self) -> bool: ...
 
     def offer(self, arrival: Arrival) -> bool:
         """Take a verdict without blocking; False when there is no room for it."""
         ...
 
-    def pending(self) -> int:
-        """Verdicts taken but not dealt with."""
-        ...
-
-    def work(self, stop: threading.Event) -> None:
-        """Deal with verdicts until `stop` is set, then finish within a bounded time."""
-        ...
-
 
 class Fanout:
-    """Offers every verdict to every sink, in the order of `sinks`, and runs their threads."""
+    """Offers every verdict to every sink, in the order of `sinks`, and runs their threads.
 
-    def __init__(self, sinks: Sequence[Sink], metrics: Metrics) -> None:
+    Args:
+        workers: whose threads run beside them.
+    """
+
+    def __init__(
+        self, sinks: Sequence[Sink], metrics: Metrics, *, workers: Sequence[Worker] = ()
+    ) -> None:
         self._sinks = sinks
         self._metrics = metrics
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, args=[sink], name=sink.name, daemon=True)
-            for sink in sinks
+            threading.Thread(target=self._run, args=[worker], name=worker.name, daemon=True)
+            for worker in (*sinks, *workers)
         ]
-        for sink in sinks:
-            metrics.watch_queue(sink.name, sink.pending)
+        for worker in (*sinks, *workers):
+            metrics.watch_queue(worker.name, worker.pending)
 
     def start(self) -> None:
         for thread in self._threads:
@@ -69,7 +81,7 @@ class Fanout:
         """Hand `arrival` to every sink that wants it; what does not fit is counted."""
         for sink in self._sinks:
             if (arrival.first or sink.repeats) and not sink.offer(arrival):
-                self._metrics.dropped(sink.name, "queue_full")
+                self._metrics.dropped(sink.name, DeliveryReason.QUEUE_FULL)
 
     def stop(self, within_s: float) -> None:
         """Let every sink finish; one that does not within `within_s` is left behind."""
@@ -80,11 +92,11 @@ class Fanout:
             if thread.is_alive():
                 log.error("sink %s did not stop within %.0f s", thread.name, within_s)
 
-    def _run(self, sink: Sink) -> None:
+    def _run(self, worker: Worker) -> None:
         def crashed(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            log.error("sink %s failed, it starts again", sink.name, exc_info=error)
-            self._metrics.failed(sink.name, "crashed")
+            log.error("sink %s failed, it starts again", worker.name, exc_info=error)
+            self._metrics.failed(worker.name, DeliveryReason.CRASHED)
 
         Retrying(
             wait=wait_random_exponential(multiplier=0.2, max=5.0),
@@ -92,4 +104,4 @@ class Fanout:
             sleep=sleep_using_event(self._stop),
             after=crashed,
             retry_error_callback=lambda state: None,
-        )(sink.work, self._stop)
+        )(worker.work, self._stop)

@@ -11,7 +11,7 @@ from typing import Protocol
 import zmq
 
 from contract.clock import Clock
-from contract.codec import decode, decode_verdict, encode
+from contract.codec import decode, decode_evidence, decode_verdict, encode
 from contract.errors import WireError
 from contract.messages import (
     AckMessage,
@@ -22,8 +22,10 @@ from contract.messages import (
     StatusMessage,
 )
 from contract.process import Every
+from contract.reasons import DeliveryReason
 from contract.sockets import Socket
 from sinks.arrival import Arrivals
+from sinks.evidence.evidence import EvidenceFolder
 from sinks.fanout import Fanout
 from sinks.metrics.metrics import Metrics
 from sinks.recorder.recorder import Recorder
@@ -44,21 +46,25 @@ class Watcher(Protocol):
 
 
 class Hub:
-    """Reads both sockets of the sinks. A message that breaks the contract is counted, no more."""
+    """Reads the sockets of the sinks. A message that breaks the contract is counted, no more."""
 
     def __init__(
         self,
         verdicts: Socket,
         status: Socket,
+        pictures: Socket,
         *,
         fanout: Fanout,
         recorder: Recorder,
+        evidence: EvidenceFolder,
         watchers: Sequence[Watcher],
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         self._verdicts = verdicts
         self._status = status
+        self._pictures = pictures
+        self._evidence = evidence
         self._fanout = fanout
         self._recorder = recorder
         self._watchers = watchers
@@ -69,6 +75,7 @@ class Hub:
         self._poller = zmq.Poller()
         self._poller.register(verdicts, zmq.POLLIN)
         self._poller.register(status, zmq.POLLIN)
+        self._poller.register(pictures, zmq.POLLIN)
 
     def turn(self, wait_ms: int) -> bool:
         """Take in what is there, waiting up to `wait_ms` for it; whether verdicts came."""
@@ -77,6 +84,8 @@ class Hub:
             self._take(self._verdicts, self._verdict)
         if self._status in ready:
             self._take(self._status, self._message)
+        if self._pictures in ready:
+            self._take(self._pictures, self._picture)
         self.acknowledge()
         return self._verdicts in ready
 
@@ -110,12 +119,19 @@ class Hub:
 
     def _verdict(self, parts: list[bytes]) -> None:
         identity, *rest = parts
-        verdict = decode_verdict(rest)
-        _refuse_above(verdict.header.frame_id)
-        arrival = self._arrivals.take(identity, verdict, self._clock.wall_ns())
+        header = decode_verdict(rest)
+        _refuse_above(header.frame_id)
+        arrival = self._arrivals.take(identity, header, self._clock.wall_ns())
         self._fanout.offer(arrival)
         if arrival.first:
             self._metrics.arrived(arrival)
+
+    def _picture(self, parts: list[bytes]) -> None:
+        evidence = decode_evidence(parts)
+        judged = self._arrivals.judged(evidence.header.verdict)
+        header = evidence.header.model_copy(update={"verdict": judged})
+        if not self._evidence.offer(evidence._replace(header=header)):
+            self._metrics.dropped(self._evidence.name, DeliveryReason.QUEUE_FULL)
 
     def _message(self, parts: list[bytes]) -> None:
         if len(parts) != 1:

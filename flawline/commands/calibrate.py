@@ -166,7 +166,7 @@ def _of_store(config: Config, line: Line, shelf: Shelf, version: str, hours: flo
         scores = {
             event.anomaly_score
             for event in store.events(line=line.name, outcomes=tuple(SCORED), since_ns=since_ns)
-            if event.memory_version in versions and event.anomaly_score is not None
+            if event.provenance.memory_version in versions and event.anomaly_score is not None
         }
     if not scores:
         raise ConfigError(

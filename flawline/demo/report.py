@@ -80,13 +80,13 @@ def plot_scores(events: Sequence[Event], truth: Truth) -> str:
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     axes = figure.add_subplot()
     events = events[-MAX_ROWS:]
-    start_ns = min((event.captured_ns for event in events), default=0)
+    start_ns = min((event.times.captured_ns for event in events), default=0)
     _shade_defects(axes, events, truth, start_ns)
     for outcome in Outcome:
-        chosen = [e for e in events if e.verdict is outcome and e.anomaly_score is not None]
+        chosen = [e for e in events if e.outcome is outcome and e.anomaly_score is not None]
         if chosen:
             axes.scatter(
-                [(event.captured_ns - start_ns) / NS_PER_S for event in chosen],
+                [(event.times.captured_ns - start_ns) / NS_PER_S for event in chosen],
                 [event.anomaly_score or 0.0 for event in chosen],
                 s=14,
                 color=COLOURS[outcome],
@@ -116,7 +116,7 @@ def _shade_defects(axes: Any, events: Sequence[Event], truth: Truth, start_ns: i
     for event in events:
         place = place_in_clip(event, truth)
         if place is not None and truth.shows_defect(place[1]):
-            at_s = (event.captured_ns - start_ns) / NS_PER_S
+            at_s = (event.times.captured_ns - start_ns) / NS_PER_S
             axes.axvspan(
                 at_s - 5 * half_s, at_s + 5 * half_s, color="#f4c7a1", lw=0, alpha=0.5, label=label
             )
@@ -128,16 +128,16 @@ def _pictures(
 ) -> list[dict[str, str]]:
     """The clearest picture of each rejected passage, then some of the others."""
     stored = [e for e in events if e.evidence and (evidence_directory / e.evidence).is_file()]
-    stored.sort(key=lambda event: (event.verdict is Outcome.PASS, -(event.anomaly_score or 0)))
+    stored.sort(key=lambda event: (event.outcome is Outcome.PASS, -(event.anomaly_score or 0)))
     chosen: list[Event] = []
     taken: set[tuple[int, int, bool]] = set()
     for event in stored:
         place = place_in_clip(event, truth) or (0, 0)
-        passage = (place[0], int(place[1] / truth.fps), event.verdict is Outcome.PASS)
+        passage = (place[0], int(place[1] / truth.fps), event.outcome is Outcome.PASS)
         if passage not in taken and len(chosen) < MAX_PICTURES:
             taken.add(passage)
             chosen.append(event)
-    chosen.sort(key=lambda event: (event.verdict is Outcome.PASS, event.captured_ns))
+    chosen.sort(key=lambda event: (event.outcome is Outcome.PASS, event.times.captured_ns))
     return [
         {
             "data": base64.b64encode(
@@ -168,9 +168,9 @@ def _row(event: Event, truth: Truth) -> dict[str, Any]:
     return {
         "frame_id": event.frame_id,
         "outcome": event.outcome,
-        "colour": COLOURS[event.verdict],
+        "colour": COLOURS[event.outcome],
         "reason": event.reason or "",
         "score": "" if event.anomaly_score is None else f"{event.anomaly_score:.4f}",
-        "latency_ms": f"{(event.arrived_ns - event.captured_ns) / 1e6:.0f}",
+        "latency_ms": f"{(event.arrived_ns - event.times.captured_ns) / 1e6:.0f}",
         "truth": _defects_in_view(event, truth).removeprefix("truth: "),
     }

@@ -74,7 +74,7 @@ def summarise(audits: Sequence[Audit], events: Sequence[Event]) -> Summary:
     for audit in audits:
         outcomes.update(audit.book.counts)
         unscored.update(audit.book.unscored)
-    scored = sorted(event.scored_ns for event in events if event.scored_ns is not None)
+    scored = sorted(event.times.scored_ns for event in events if event.times.scored_ns is not None)
     span_s = (scored[-1] - scored[0]) / NS_PER_S if len(scored) > 1 else 0.0
     return Summary(
         decoded=sum(audit.book.decoded for audit in audits),
@@ -91,11 +91,16 @@ def summarise(audits: Sequence[Audit], events: Sequence[Event]) -> Summary:
 
 def _percentiles_ms(events: Sequence[Event], start: str, end: str) -> tuple[float, float]:
     spans_ms = [
-        (getattr(event, end) - getattr(event, start)) / 1e6
+        (_stamp_ns(event, end) - _stamp_ns(event, start)) / 1e6
         for event in events
-        if event.scored_ns is not None
+        if event.times.scored_ns is not None
     ]
     if not spans_ms:
         return float("nan"), float("nan")
     p50, p99 = np.percentile(spans_ms, [50, 99])
     return float(p50), float(p99)
+
+
+def _stamp_ns(event: Event, name: str) -> int:
+    stamp: int = event.arrived_ns if name == "arrived_ns" else getattr(event.times, name)
+    return stamp

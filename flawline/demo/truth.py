@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contract.clock import NS_PER_S
 from contract.config import Region
-from contract.messages import Outcome
+from contract.messages import Outcome, Times
 
 
 class Part(BaseModel):
@@ -69,9 +69,9 @@ class JudgedFrame(Protocol):
     """What is needed of an event."""
 
     @property
-    def source_pts_ns(self) -> int | None: ...
+    def times(self) -> Times: ...
     @property
-    def verdict(self) -> Outcome: ...
+    def outcome(self) -> Outcome: ...
     @property
     def anomaly_score(self) -> float | None: ...
 
@@ -88,9 +88,9 @@ class PartResult(NamedTuple):
 
 def place_in_clip(event: JudgedFrame, truth: Truth) -> tuple[int, int] | None:
     """Round and frame of the clip that `event` judged."""
-    if event.source_pts_ns is None:
+    if event.times.source_pts_ns is None:
         return None
-    return divmod(round(event.source_pts_ns * truth.fps / NS_PER_S), truth.num_frames)
+    return divmod(round(event.times.source_pts_ns * truth.fps / NS_PER_S), truth.num_frames)
 
 
 def judge_parts(events: Iterable[JudgedFrame], truth: Truth) -> list[PartResult]:
@@ -121,7 +121,7 @@ def false_frames(events: Iterable[JudgedFrame], truth: Truth) -> tuple[int, int]
     Frames that show parts cut off by the region's edge count as well.
     """
     clear = [
-        event.verdict
+        event.outcome
         for event in events
         if event.anomaly_score is not None
         and (place := place_in_clip(event, truth)) is not None
@@ -135,10 +135,10 @@ def _judge(number: int, part: Part, frames: dict[int, JudgedFrame], truth: Truth
         frames[frame]
         for frame in range(part.first_full_frame, part.last_full_frame + 1)
         if frame in frames
-        and frames[frame].verdict in (Outcome.PASS, Outcome.FAIL, Outcome.REVIEW)
+        and frames[frame].outcome in (Outcome.PASS, Outcome.FAIL, Outcome.REVIEW)
         and not truth.shows_defect(frame, but=part.part_id)
     ]
-    rejected = any(view.verdict is not Outcome.PASS for view in views)
+    rejected = any(view.outcome is not Outcome.PASS for view in views)
     if not views:
         finding = Finding.UNINSPECTED
     elif part.defect is None:

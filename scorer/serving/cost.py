@@ -48,10 +48,3 @@ class Cost:
             return replace(self, token_ns=took_ns / max(1, num_tokens))
         scale = self.scale + rate * (took_ns / expected_ns - self.scale)
         return replace(self, scale=scale)
-
-    def doubt(self) -> Cost:
-        """A little faster, where frames were given up unseen for long.
-
-        Else one slow step could have all later frames given up for ever.
-        """
-        return replace(self, scale=self.scale * (1 - LEARNING_RATE))

@@ -20,18 +20,24 @@ what a short calibration knows becomes usual before it is found.
 
 from __future__ import annotations
 
+import logging
 import random
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from contract.messages import DriftTest
 from scorer.references.conformal import Calibration
+from scorer.serving.lines import LineState
+from scorer.serving.verdicts import Decision
 
 TESTS_TO_FALSE_ALARM: Final = 1_000_000
 BETS: Final = (-1.0, -0.5, 0.5, 1.0)
 MAX_SCORES: Final = 4096
 MAX_STATISTIC: Final = 1e12
+
+log = logging.getLogger(__name__)
 
 
 class Direction(StrEnum):
@@ -114,3 +120,37 @@ class Drift:
                 return
             del self._known[self._random.randrange(len(self._known))]
         insort(self._known, score)
+
+
+class DriftWatch:
+    """The running tests of all lines; each begins anew with the line's next memory."""
+
+    def __init__(self) -> None:
+        self._drifts: dict[str, tuple[str | None, Drift]] = {}
+
+    def test(self, state: LineState, decision: Decision, camera: str) -> DriftTest | None:
+        """Whether the line's scores still are those of its calibration, if it has one.
+
+        Those of frames that are LATE count as well.
+        """
+        calibration, every = state.calibration, state.line.drift_every
+        if calibration is None or every is None or decision.score is None:
+            return None
+        name = state.line.name
+        version, drift = self._drifts.get(name, (None, None))
+        if drift is None or version != state.memory_version:
+            drift = Drift(calibration, every=every)
+            self._drifts[name] = state.memory_version, drift
+        tested = drift.observe(decision.score, camera)
+        if tested is None:
+            return None
+        if tested.alarm:
+            log.warning(
+                "line %s: scores run %s than when it was calibrated: look at its newest pictures "
+                "(light, focus, position, product); if they are as they should be, calibrate again",
+                name,
+                tested.direction,
+            )
+        return DriftTest(
+            evidence=tested.evidence, alarm=tested.direction.value if tested.alarm else None
+        )

@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping
 from itertools import count
 from typing import NamedTuple
 
 from contract.clock import NS_PER_S, Clock
-from contract.codec import Frame, Verdict
-from contract.messages import SCORED, Outcome, VerdictMessage
+from contract.codec import Frame
+from contract.messages import (
+    CacheUse,
+    DriftTest,
+    Outcome,
+    Provenance,
+    ShadowVerdict,
+    Times,
+    VerdictMessage,
+)
+from contract.reasons import Reason
 from scorer.scoring.memory import Fingerprint
 from scorer.serving.batch import BatchScorer, Scored
 from scorer.serving.cost import LEARNING_RATE, Cost
-from scorer.serving.drift import Drift, Tested
+from scorer.serving.drift import DriftWatch
+from scorer.serving.evidence import Snapshot, wants_picture
 from scorer.serving.lines import LineState
-from scorer.serving.picture import encode_jpeg, wants_picture
 from scorer.serving.scheduler import Job, Scheduler
-from scorer.serving.shadow import ShadowTally
+from scorer.serving.shadow import Shadows
 from scorer.serving.verdicts import Decision, decide
 
-DOUBT_AFTER_S = 1.0
+PROBE_AFTER_S = 1.0
 
-log = logging.getLogger(__name__)
+Camera = tuple[str, str]
 
 
-class ShadowVerdict(NamedTuple):
-    """What a shadow memory says of a frame."""
+class Judged(NamedTuple):
+    """A verdict, and what its picture is made of if somebody may want to look at it."""
 
-    version: str
-    decision: Decision
+    header: VerdictMessage
+    snapshot: Snapshot | None = None
+
+
+class Findings(NamedTuple):
+    """What scoring adds to a verdict."""
+
+    scored: Scored
+    scored_ns: int
+    step_ns: int
+    drift: DriftTest | None = None
+    shadow: ShadowVerdict | None = None
 
 
 class Engine:
@@ -47,6 +65,7 @@ class Engine:
 
     Attributes:
         outcomes: verdicts so far.
+        shadows: how the lines' shadow memories would have judged.
         wait_ns: how long waiting frames may still wait for more to join them.
     """
 
@@ -69,183 +88,118 @@ class Engine:
         self._cost = cost
         self._pass_sample_fraction = pass_sample_fraction
         self._delivery_ids = count()
-        self._camera_tokens: dict[tuple[str, str], int] = {}
-        self._doubted = False
-        self._camera_scored_s: dict[tuple[str, str], float] = {}
+        self._camera_tokens: dict[Camera, int] = {}
+        self._camera_scored_s: dict[Camera, float] = {}
+        self._drift = DriftWatch()
+        self.shadows = Shadows(lines)
         self.outcomes: Counter[Outcome] = Counter()
-        self._tallies: dict[str, ShadowTally] = {}
-        self._drifts: dict[str, tuple[str | None, Drift]] = {}
         self.wait_ns = 0
 
-    @property
-    def shadows(self) -> dict[str, ShadowTally]:
-        """Per line that has a shadow memory, how that would have judged."""
-        return {
-            name: tally
-            for name, tally in self._tallies.items()
-            if (shadow := self._lines[name].shadow) is not None and shadow.version == tally.version
-        }
-
-    def submit(self, frame: Frame, received_ns: int) -> list[Verdict]:
+    def submit(self, frame: Frame, received_ns: int) -> list[Judged]:
         """Take a frame in: it waits for its turn, or has a verdict at once if it needs no score."""
         state = self._lines.get(frame.header.line)
         job = Job(frame, received_ns, 0 if state is None else state.num_tokens)
-        side = 0 if state is None else state.tiling.size_px
-        if frame.header.taint is not None:
-            return [self._verdict(job, Decision(Outcome.INVALID, frame.header.taint))]
-        if state is None:
-            return [self._verdict(job, Decision(Outcome.UNSCORED, "unknown_line"))]
-        if frame.header.camera not in {camera.name for camera in state.line.cameras}:
-            return [self._verdict(job, Decision(Outcome.UNSCORED, "unknown_camera"))]
-        if (frame.header.height_px, frame.header.width_px) != (side, side):
-            return [self._verdict(job, Decision(Outcome.UNSCORED, "wrong_size"))]
-        if state.problem is not None:
-            return [self._verdict(job, Decision(Outcome.UNSCORED, state.problem))]
+        unfit = _unfit(frame, state)
+        if unfit is not None:
+            return [self._judged(job, unfit)]
         self._scheduler.add(job)
         return []
 
-    def step(self, *, patient: bool = True) -> list[Verdict]:
+    def step(self, *, patient: bool = True) -> list[Judged]:
         """Score the next batch; `patient`: it may wait for more frames."""
         late, ready, self.wait_ns = self._scheduler.next_batch(
             self._clock.wall_ns(), self._cost, patient=patient, expected=self._expected_tokens
         )
+        probe = self._probe(late)
+        batch = [*ready, *probe]
         start_s = self._clock.monotonic_s()
-        scored = self._scorer.score(ready)
-        now_s = self._clock.monotonic_s()
-        step_ns = round((now_s - start_s) * NS_PER_S)
-        self._doubt(late, now_s)
-        if ready:
-            self._learn(ready, scored, step_ns)
-            self._camera_scored_s |= {_camera(job): now_s for job in ready}
+        scored = self._scorer.score(batch)
+        step_ns = round((self._clock.monotonic_s() - start_s) * NS_PER_S)
+        if batch:
+            self._learn(batch, scored, step_ns, rate=1.0 if probe else LEARNING_RATE)
+        missed = Decision(Outcome.LATE, Reason.DEADLINE_MISSED)
         return [
-            *(self._verdict(job, Decision(Outcome.LATE, "deadline_missed")) for job in late),
-            *(self._judge(job, found, step_ns) for job, found in zip(ready, scored, strict=True)),
+            *(self._judged(job, missed) for job in late if job not in probe),
+            *(self._judge(job, found, step_ns) for job, found in zip(batch, scored, strict=True)),
         ]
+
+    def abandon(self, reason: Reason) -> list[Judged]:
+        """UNSCORED(reason) for every frame that waits."""
+        decision = Decision(Outcome.UNSCORED, reason)
+        return [self._judged(job, decision) for job in self._scheduler.clear()]
 
     def _expected_tokens(self, job: Job) -> int:
         """As many as the camera's last frame took: what is unchanged costs little."""
         known = self._camera_tokens.get(_camera(job), job.num_tokens)
         return min(known, job.num_tokens)
 
-    def _doubt(self, late: list[Job], now_s: float) -> None:
-        """Expect less of cameras whose frames would be late even alone, for a while already.
+    def _probe(self, late: list[Job]) -> list[Job]:
+        """At most one frame of those to be given up that is scored all the same.
 
-        Else one frame that changed, or one slow step, could shut a camera out for ever. Frames
-        that are late because others go first say nothing of what they cost.
+        The newest one of a camera that was not scored for a second, because its frames would be
+        late even alone. Else one frame that changed, or one slow step, could shut a camera out for
+        ever. Frames that are late because others go first say nothing of what they cost.
         """
-        for job in late:
-            camera, tokens = _camera(job), self._expected_tokens(job)
-            unseen_s = now_s - self._camera_scored_s.setdefault(camera, now_s)
-            alone_ns = job.received_ns + self._cost.step_ns(tokens)
+        now_s = self._clock.monotonic_s()
+        for job in sorted(late, key=lambda job: job.received_ns, reverse=True):
+            unscored_s = now_s - self._camera_scored_s.setdefault(_camera(job), now_s)
+            alone_ns = job.received_ns + self._cost.step_ns(self._expected_tokens(job))
             deadline_ns = job.frame.header.deadline_ns
-            if unseen_s <= DOUBT_AFTER_S or deadline_ns is None or alone_ns <= deadline_ns:
-                continue
-            self._doubted = True
-            self._camera_tokens[camera] = tokens // 2
-            if not tokens:
-                self._cost = self._cost.doubt()
+            if unscored_s > PROBE_AFTER_S and deadline_ns is not None and alone_ns > deadline_ns:
+                return [job]
+        return []
 
-    def _learn(self, jobs: list[Job], scored: list[Scored | None], step_ns: int) -> None:
-        """What frames of these cameras cost, and how fast the machine is."""
-        tokens = 0
+    def _learn(
+        self, jobs: list[Job], scored: list[Scored | None], step_ns: int, *, rate: float
+    ) -> None:
+        """What frames of these cameras cost, and how fast the machine is.
+
+        Args:
+            rate: of learning; 1 after a probe: what was believed until then is worth nothing.
+        """
+        tokens, now_s = 0, self._clock.monotonic_s()
         for job, found in zip(jobs, scored, strict=True):
             saved = 0 if found is None else found.saved_tokens
             self._camera_tokens[_camera(job)] = job.num_tokens - saved
+            self._camera_scored_s[_camera(job)] = now_s
             tokens += job.num_tokens - saved
         # A step that the cache did most of says little of the machine.
         if 2 * tokens >= sum(job.num_tokens for job in jobs):
-            # What was believed while frames were given up is worth less than one that was scored.
-            rate = 1.0 if self._doubted else LEARNING_RATE
             self._cost = self._cost.learn(tokens, step_ns, rate=rate)
-            self._doubted = False
 
-    def abandon(self, reason: str) -> list[Verdict]:
-        """UNSCORED(reason) for every frame that waits."""
-        return [
-            self._verdict(job, Decision(Outcome.UNSCORED, reason))
-            for job in self._scheduler.clear()
-        ]
-
-    def _judge(self, job: Job, scored: Scored | None, step_ns: int) -> Verdict:
-        state = self._lines[job.frame.header.line]
+    def _judge(self, job: Job, scored: Scored | None, step_ns: int) -> Judged:
+        frame = job.frame.header
+        state = self._lines[frame.line]
         now_ns = self._clock.wall_ns()
         if scored is None:
-            return self._verdict(job, Decision(Outcome.UNSCORED, "scorer_error"), now_ns)
+            return self._judged(job, Decision(Outcome.UNSCORED, Reason.SCORER_ERROR))
         if state.thresholds is None:
-            return self._verdict(job, Decision(Outcome.UNSCORED, "no_threshold"), now_ns)
-        deadline_ns = job.frame.header.deadline_ns
+            return self._judged(job, Decision(Outcome.UNSCORED, Reason.NO_THRESHOLD))
         decision = decide(
-            scored.anomaly_score, state.thresholds, now_ns=now_ns, deadline_ns=deadline_ns
+            scored.anomaly_score, state.thresholds, now_ns=now_ns, deadline_ns=frame.deadline_ns
         )
-        shadow = self._shadow(state, scored, decision)
-        tested = self._test_drift(state, decision, job.frame.header.camera)
-        return self._verdict(job, decision, now_ns, scored, shadow, tested, step_ns)
+        findings = Findings(
+            scored,
+            now_ns,
+            step_ns,
+            self._drift.test(state, decision, frame.camera),
+            self.shadows.judge(state, scored, decision),
+        )
+        return self._judged(job, decision, findings)
 
-    def _test_drift(self, state: LineState, decision: Decision, camera: str) -> Tested | None:
-        """Whether the line's scores still are those of its calibration, if it has one.
-
-        Those of frames that are LATE count as well.
-        """
-        calibration, every = state.calibration, state.line.drift_every
-        if calibration is None or every is None or decision.score is None:
-            return None
-        name = state.line.name
-        version, drift = self._drifts.get(name, (None, None))
-        if drift is None or version != state.memory_version:
-            drift = Drift(calibration, every=every)
-            self._drifts[name] = state.memory_version, drift
-        tested = drift.observe(decision.score, camera)
-        if tested is not None and tested.alarm:
-            log.warning(
-                "line %s: scores run %s than when it was calibrated: look at its newest pictures "
-                "(light, focus, position, product); if they are as they should be, calibrate again",
-                name,
-                tested.direction,
-            )
-        return tested
-
-    def _shadow(self, state: LineState, scored: Scored, decision: Decision) -> ShadowVerdict | None:
-        """What the line's shadow memory says of a frame, counted beside what was decided."""
-        if state.shadow is None or scored.shadow_score is None or decision.score is None:
-            return None
-        said = decide(scored.shadow_score, state.shadow.thresholds, now_ns=0, deadline_ns=None)
-        if not {decision.outcome, said.outcome} <= SCORED:
-            return None
-        self._tally(state, state.shadow.version).count(decision.outcome, said.outcome)
-        return ShadowVerdict(state.shadow.version, said)
-
-    def _tally(self, state: LineState, version: str) -> ShadowTally:
-        tally = self._tallies.get(state.line.name)
-        if tally is None or (tally.beside, tally.version) != (state.memory_version, version):
-            tally = ShadowTally(version, beside=state.memory_version)
-            self._tallies[state.line.name] = tally
-        return tally
-
-    def _verdict(
-        self,
-        job: Job,
-        decision: Decision,
-        scored_ns: int | None = None,
-        scored: Scored | None = None,
-        shadow: ShadowVerdict | None = None,
-        tested: Tested | None = None,
-        step_ns: int | None = None,
-    ) -> Verdict:
+    def _judged(self, job: Job, decision: Decision, findings: Findings | None = None) -> Judged:
+        """The verdict as it is sent, with its picture if it gets one."""
         frame = job.frame.header
         state = self._lines.get(frame.line)
         thresholds = None if state is None else state.thresholds
-        anomaly_map = None if scored is None or decision.score is None else scored.anomaly_map
-        jpeg = b""
-        if anomaly_map is not None and wants_picture(
+        snapshot = None
+        if findings is not None and wants_picture(
             decision.outcome, frame.frame_id, pass_sample_fraction=self._pass_sample_fraction
         ):
-            jpeg = encode_jpeg(job.frame.pixels)
+            snapshot = Snapshot(job.frame.pixels, findings.scored.anomaly_map)
         self.outcomes[decision.outcome] += 1
-        message = VerdictMessage(
-            station=frame.station,
-            line=frame.line,
-            camera=frame.camera,
-            epoch=frame.epoch,
+        header = VerdictMessage(
+            **frame.stream._asdict(),
             delivery_id=next(self._delivery_ids),
             frame_id=frame.frame_id,
             outcome=decision.outcome,
@@ -253,34 +207,61 @@ class Engine:
             anomaly_score=decision.score,
             fail_threshold=None if thresholds is None else thresholds.fail,
             review_threshold=None if thresholds is None else thresholds.review,
+            p_value=_p_value(state, decision.score),
+            times=self._times(job, findings),
+            provenance=self._provenance(state),
+            drift=None if findings is None else findings.drift,
+            shadow=None if findings is None else findings.shadow,
+            cache=None if findings is None else _cache_use(findings.scored),
+            picture=snapshot is not None,
+        )
+        return Judged(header, snapshot)
+
+    def _times(self, job: Job, findings: Findings | None) -> Times:
+        frame = job.frame.header
+        return Times(
             captured_ns=frame.captured_ns,
             decoded_ns=frame.decoded_ns,
             received_ns=job.received_ns,
-            scored_ns=scored_ns,
+            scored_ns=None if findings is None else findings.scored_ns,
             emitted_ns=self._clock.wall_ns(),
             deadline_ns=frame.deadline_ns,
             source_pts_ns=frame.source_pts_ns,
+            step_ns=None if findings is None else findings.step_ns,
+        )
+
+    def _provenance(self, state: LineState | None) -> Provenance:
+        return Provenance(
             memory_version=None if state is None else state.memory_version,
             model=self._model.model,
             weights_sha256=self._model.weights_sha256,
             preset=self._model.preset,
-            map_shape=None if anomaly_map is None else anomaly_map.shape,
-            jpeg_nbytes=len(jpeg),
-            p_value=_p_value(state, decision.score),
-            drift_evidence=None if tested is None else tested.evidence,
-            drift_alarm=tested.direction.value if tested is not None and tested.alarm else None,
-            step_ns=step_ns,
-            reused_fraction=None if scored is None else scored.reused_fraction,
-            cache_score_error=None if scored is None else scored.cache_score_error,
-            shadow_version=None if shadow is None else shadow.version,
-            shadow_score=None if shadow is None else shadow.decision.score,
-            shadow_outcome=None if shadow is None else shadow.decision.outcome,
         )
-        return Verdict(message, anomaly_map, jpeg)
 
 
-def _camera(job: Job) -> tuple[str, str]:
+def _unfit(frame: Frame, state: LineState | None) -> Decision | None:
+    """Why a frame is not scored at all; None: it is."""
+    header = frame.header
+    if header.taint is not None:
+        return Decision(Outcome.INVALID, header.taint)
+    reason: Reason | None = None
+    if state is None:
+        reason = Reason.UNKNOWN_LINE
+    elif header.camera not in {camera.name for camera in state.line.cameras}:
+        reason = Reason.UNKNOWN_CAMERA
+    elif (header.height_px, header.width_px) != (state.tiling.size_px, state.tiling.size_px):
+        reason = Reason.WRONG_SIZE
+    else:
+        reason = state.problem
+    return None if reason is None else Decision(Outcome.UNSCORED, reason)
+
+
+def _camera(job: Job) -> Camera:
     return job.frame.header.line, job.frame.header.camera
+
+
+def _cache_use(scored: Scored) -> CacheUse:
+    return CacheUse(reused_fraction=scored.reused_fraction, score_error=scored.cache_score_error)
 
 
 def _p_value(state: LineState | None, score: float | None) -> float | None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from contract.clock import Clock
 from contract.config import Line
 from contract.errors import FlawlineError, MemoryMismatch, StorageError
+from contract.reasons import Reason
 from scorer.references.conformal import Calibration
 from scorer.references.enrolment import line_text, line_tiling
 from scorer.references.manifest import mask_sha256
@@ -21,8 +23,8 @@ from scorer.serving.verdicts import Thresholds
 from scorer.windows.backbone import Needs
 from scorer.windows.tiling import Tiling
 
-RETRY_RELOADS = 20
-MAX_RETRY_RELOADS = 600
+RETRY_S = 10.0
+MAX_RETRY_S = 300.0
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class LineState:
     active: MemoryInUse | None = None
     shadow: MemoryInUse | None = None
     zero_shot: Thresholds | None = None
-    problem: str | None = None
+    problem: Reason | None = None
     mask_sha256: str | None = None
     needs: Needs | None = None
     look_tokens: int | None = None
@@ -92,18 +94,20 @@ class Lines(Mapping[str, LineState]):
         lines: the configured lines.
         model: prototypes and fingerprints come from it.
         shelf: where reference memories stand.
+        clock: for trying damaged ones again.
 
     Raises:
         ConfigError: a line's inspection size or mask does not fit the model.
     """
 
-    def __init__(self, lines: tuple[Line, ...], model: WinClip, shelf: Shelf) -> None:
+    def __init__(self, lines: tuple[Line, ...], model: WinClip, shelf: Shelf, clock: Clock) -> None:
         self._model = model
         self._shelf = shelf
         self._states: dict[str, LineState] = {}
         self._loaded: dict[tuple[str, Role], str | None] = {}
-        self._retry_in: dict[tuple[str, Role], int] = {}
-        self._pause: dict[tuple[str, Role], int] = {}
+        self._clock = clock
+        self._retry_at_s: dict[tuple[str, Role], float] = {}
+        self._pause_s: dict[tuple[str, Role], float] = {}
         for line in lines:
             alone = line.zero_shot_threshold
             self._states[line.name] = LineState(
@@ -112,7 +116,7 @@ class Lines(Mapping[str, LineState]):
                 line_tiling(model, line),
                 mask_sha256=mask_sha256(line),
                 zero_shot=None if alone is None else Thresholds(alone),
-                problem="no_reference" if alone is None else None,
+                problem=Reason.NO_REFERENCE if alone is None else None,
             )
         self.reload()
 
@@ -197,28 +201,29 @@ class Lines(Mapping[str, LineState]):
         except FlawlineError as error:
             log.error("line %s: %s memory: %s", name, role, error)
             if isinstance(error, StorageError):
-                pause = self._pause.get((name, role), RETRY_RELOADS)
-                self._retry_in[name, role] = pause
-                self._pause[name, role] = min(2 * pause, MAX_RETRY_RELOADS)
+                pause_s = self._pause_s.get((name, role), RETRY_S)
+                self._retry_at_s[name, role] = self._clock.monotonic_s() + pause_s
+                self._pause_s[name, role] = min(2 * pause_s, MAX_RETRY_S)
             if role == "active" and state.active is None:
                 damaged = not isinstance(error, MemoryMismatch)
-                problem = "memory_damaged" if damaged else "memory_mismatch"
+                problem = Reason.MEMORY_DAMAGED if damaged else Reason.MEMORY_MISMATCH
                 self._states[name] = replace(state, problem=problem)
             return
-        self._pause.pop((name, role), None)
+        self._pause_s.pop((name, role), None)
         self._enter(name, role, memory)
         log.info("line %s: reference memory %s is %s", name, version or "none", role)
 
     def _retry(self, name: str, role: Role) -> bool:
         """Whether a memory that could not be read, a while ago, is to be read again."""
-        left = self._retry_in.pop((name, role), 0)
-        if left > 1:
-            self._retry_in[name, role] = left - 1
-        return left == 1
+        at_s = self._retry_at_s.get((name, role))
+        if at_s is None or self._clock.monotonic_s() < at_s:
+            return False
+        del self._retry_at_s[name, role]
+        return True
 
 
 def _with(state: LineState, role: Role, memory: MemoryInUse | None) -> LineState:
     if role == "shadow":
         return replace(state, shadow=memory)
     unable = memory is None and state.zero_shot is None
-    return replace(state, active=memory, problem="no_reference" if unable else None)
+    return replace(state, active=memory, problem=Reason.NO_REFERENCE if unable else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.codec import Verdict
+from contract.messages import VerdictMessage
 
 
 class Outbox:
@@ -16,7 +16,7 @@ class Outbox:
     def __init__(self, *, capacity: int, resend_after_s: float) -> None:
         self._capacity = capacity
         self._resend_after_s = resend_after_s
-        self._held: dict[int, Verdict] = {}
+        self._held: dict[int, VerdictMessage] = {}
         self._unsent: dict[int, None] = {}
         self._sent_s: dict[int, float] = {}
 
@@ -27,12 +27,12 @@ class Outbox:
         """Whether `count` more verdicts may be added."""
         return len(self._held) + count <= self._capacity
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: VerdictMessage) -> None:
         """Hold `verdict` under its delivery id until it is acknowledged."""
-        self._held[verdict.header.delivery_id] = verdict
-        self._unsent[verdict.header.delivery_id] = None
+        self._held[verdict.delivery_id] = verdict
+        self._unsent[verdict.delivery_id] = None
 
-    def next(self, now_s: float) -> Verdict | None:
+    def next(self, now_s: float) -> VerdictMessage | None:
         """The next verdict to send, or None; call `sent` once it left."""
         while self._sent_s:
             oldest = next(iter(self._sent_s))
@@ -42,10 +42,10 @@ class Outbox:
             self._unsent[oldest] = None
         return self._held[next(iter(self._unsent))] if self._unsent else None
 
-    def sent(self, verdict: Verdict, now_s: float) -> None:
+    def sent(self, verdict: VerdictMessage, now_s: float) -> None:
         """Note that `verdict` left at `now_s`."""
-        del self._unsent[verdict.header.delivery_id]
-        self._sent_s[verdict.header.delivery_id] = now_s
+        del self._unsent[verdict.delivery_id]
+        self._sent_s[verdict.delivery_id] = now_s
 
     def acknowledge(self, delivery_ids: tuple[int, ...]) -> None:
         """Forget verdicts that the sinks hold; unknown ids are ignored (acknowledged twice)."""

@@ -6,7 +6,7 @@ import logging
 
 import zmq
 
-from contract.codec import decode, decode_frame, encode, encode_verdict
+from contract.codec import decode, decode_frame, encode
 from contract.config import Config
 from contract.errors import FlawlineError, WireError
 from contract.messages import (
@@ -17,12 +17,14 @@ from contract.messages import (
     RequestMessage,
 )
 from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_version
+from contract.reasons import Reason
 from contract.sockets import Sockets
 from scorer.references.enrolment import user
 from scorer.references.pointers import Role
 from scorer.references.shelf import Shelf
 from scorer.serving.collector import Collector
 from scorer.serving.engine import Engine
+from scorer.serving.evidence import EvidenceSender
 from scorer.serving.lines import Lines
 from scorer.serving.outbox import Outbox
 from scorer.serving.scheduler import Scheduler
@@ -50,6 +52,7 @@ class Service:
         lines: reloaded from disk while running.
         collector: gathers frames for enrolling from a camera.
         shelf: answers `activate`.
+        evidence: sends pictures of verdicts that left.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Service:
         lines: Lines,
         collector: Collector,
         shelf: Shelf,
+        evidence: EvidenceSender,
     ) -> None:
         self._shell = shell
         self._config = config
@@ -71,6 +75,7 @@ class Service:
         self._lines = lines
         self._collector = collector
         self._shelf = shelf
+        self._evidence = evidence
         in_hand = config.scorer.max_pending_frames + config.scorer.max_batch_frames
         self._outbox = Outbox(capacity=OUTBOX_VERDICTS + in_hand, resend_after_s=RESEND_AFTER_S)
         self._frames = sockets.bind("frames")
@@ -106,8 +111,8 @@ class Service:
 
     def _give_up(self) -> None:
         """Say of each frame that still waits that it was not scored."""
-        for verdict in self._engine.abandon("shutdown"):
-            self._outbox.add(verdict)
+        for judged in self._engine.abandon(Reason.SHUTDOWN):
+            self._outbox.add(judged.header)
         start_s = self._shell.clock.monotonic_s()
         while len(self._outbox) and self._since_s(start_s) < FAREWELL_S:
             self._send_verdicts()
@@ -128,10 +133,15 @@ class Service:
         if self._verdicts in ready:
             self._read_acks()
         self._read_frames()
+        judged = []
         if self._has_room():
-            for verdict in self._engine.step(patient=not self._shell.stopping):
-                self._outbox.add(verdict)
+            judged = self._engine.step(patient=not self._shell.stopping)
+        for each in judged:
+            self._outbox.add(each.header)
         self._send_verdicts()
+        for header, snapshot in judged:
+            if snapshot is not None:
+                self._evidence.put(header, snapshot)
         if self._reload.due():
             self._collector.tend()
             self._lines.reload()
@@ -158,14 +168,14 @@ class Service:
                 log.warning("frame dropped: %s", error)
                 continue
             self._collector.see(frame)
-            for verdict in self._engine.submit(frame, self._shell.clock.wall_ns()):
-                self._outbox.add(verdict)
+            for judged in self._engine.submit(frame, self._shell.clock.wall_ns()):
+                self._outbox.add(judged.header)
 
     def _send_verdicts(self) -> None:
         now_s = self._shell.clock.monotonic_s()
         while (verdict := self._outbox.next(now_s)) is not None:
             try:
-                self._verdicts.send_multipart(encode_verdict(verdict), zmq.NOBLOCK)
+                self._verdicts.send(encode(verdict), zmq.NOBLOCK)
             except zmq.Again:
                 return
             self._outbox.sent(verdict, now_s)
@@ -194,7 +204,7 @@ class Service:
                 text=text[:4096],
                 memories=self._memories(),
                 enrolment=self._collector.state,
-                shadows={line: tally.report() for line, tally in self._engine.shadows.items()},
+                shadows=self._engine.shadows.reports(),
             )
         except FlawlineError as error:
             reply = ReplyMessage(ok=False, text=str(error)[:4096])
@@ -246,6 +256,7 @@ class Service:
             pending=len(self._scheduler) + len(self._outbox),
             wire_errors=self._wire_errors,
             frames_scored=sum(self._engine.outcomes.values()),
+            pictures_dropped=self._evidence.dropped,
         )
         try:
             self._status.send(encode(message), zmq.NOBLOCK)

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from contract.messages import Outcome
+from contract.reasons import Reason
 
 
 class Decision(NamedTuple):
@@ -32,9 +33,9 @@ def decide(
     'REVIEW'
     """
     if not math.isfinite(score):
-        return Decision(Outcome.UNSCORED, "score_not_finite")
+        return Decision(Outcome.UNSCORED, Reason.SCORE_NOT_FINITE)
     if deadline_ns is not None and now_ns > deadline_ns:
-        return Decision(Outcome.LATE, "deadline_missed", score)
+        return Decision(Outcome.LATE, Reason.DEADLINE_MISSED, score)
     # "not below" and not "at or above", so that a threshold that is no number passes nothing.
     if not score < thresholds.fail:
         return Decision(Outcome.FAIL, None, score)

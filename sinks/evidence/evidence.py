@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from contract.clock import NS_PER_S, Clock
+from contract.codec import Evidence
 from contract.config_sinks import EvidenceSettings
 from contract.errors import ImageError, StorageError
+from contract.messages import VerdictRecord
 from contract.process import Every
+from contract.reasons import DeliveryReason
 from sinks.arrival import Arrival
 from sinks.evidence.album import Album
 from sinks.evidence.heatmap import render
@@ -31,23 +34,21 @@ log = logging.getLogger(__name__)
 
 
 def evidence_path(arrival: Arrival) -> str | None:
-    """Where the picture of `arrival` belongs below the evidence folder; None if it has none.
-
-    `<line>/<UTC day of capture>/<camera>-<epoch>-<frame_id>-<OUTCOME>.jpg`
-    """
-    if not arrival.verdict.jpeg:
-        return None
-    header = arrival.header
-    day = datetime.fromtimestamp(header.captured_ns / NS_PER_S, UTC).strftime("%Y-%m-%d")
-    name = f"{header.camera}-{header.epoch}-{header.frame_id}-{header.outcome}.jpg"
-    return f"{header.line}/{day}/{name}"
+    """Where the picture of `arrival` belongs below the evidence folder; None if it has none."""
+    return picture_path(arrival.header) if arrival.header.picture else None
 
 
-class Evidence:
+def picture_path(verdict: VerdictRecord) -> str:
+    """`<line>/<UTC day of capture>/<camera>-<epoch>-<frame_id>-<OUTCOME>.jpg`."""
+    day = datetime.fromtimestamp(verdict.times.captured_ns / NS_PER_S, UTC).strftime("%Y-%m-%d")
+    name = f"{verdict.camera}-{verdict.epoch}-{verdict.frame_id}-{verdict.outcome}"
+    return f"{verdict.line}/{day}/{name}.jpg"
+
+
+class EvidenceFolder:
     """Draws and files pictures. `work` runs in a thread of its own; a full disk never ends it."""
 
     name = "evidence"
-    repeats = False
 
     def __init__(
         self, directory: Path, settings: EvidenceSettings, *, clock: Clock, metrics: Metrics
@@ -67,16 +68,14 @@ class Evidence:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._queue: queue.Queue[Arrival] = queue.Queue(QUEUE_SIZE)
+        self._queue: queue.Queue[Evidence] = queue.Queue(QUEUE_SIZE)
         self._tidy = Every(TIDY_S, clock)
         self._complain = Every(60.0, clock)
 
-    def offer(self, arrival: Arrival) -> bool:
-        """Queue a verdict that brings a picture; False when the queue is full."""
-        if not arrival.verdict.jpeg:
-            return True
+    def offer(self, evidence: Evidence) -> bool:
+        """Queue a picture; False when the queue is full."""
         try:
-            self._queue.put_nowait(arrival)
+            self._queue.put_nowait(evidence)
         except queue.Full:
             return False
         return True
@@ -98,12 +97,10 @@ class Evidence:
                 with self._counted():
                     album.tidy(self._clock.wall_ns(), limit=TIDY_PICTURES)
 
-    def _file(self, album: Album, arrival: Arrival) -> None:
-        path = evidence_path(arrival)
-        if path is None:
-            return
+    def _file(self, album: Album, evidence: Evidence) -> None:
+        path = picture_path(evidence.header.verdict)
         with self._counted():
-            album.put(path, render(arrival.verdict, quality=self._settings.jpeg_quality))
+            album.put(path, render(evidence, quality=self._settings.jpeg_quality))
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -111,12 +108,13 @@ class Evidence:
         try:
             yield
         except ImageError as error:
-            self._failed("picture", str(error))
+            self._failed(DeliveryReason.PICTURE, str(error))
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            self._failed("disk_full" if full else "disk", f"{self._directory}: {error.strerror}")
+            reason = DeliveryReason.DISK_FULL if full else DeliveryReason.DISK
+            self._failed(reason, f"{self._directory}: {error.strerror}")
 
-    def _failed(self, reason: str, text: str) -> None:
+    def _failed(self, reason: DeliveryReason, text: str) -> None:
         self._metrics.failed(self.name, reason)
         if self._complain.due():
             log.error("no evidence: %s", text)

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from contract.codec import Verdict
+from contract.codec import Evidence
 from contract.errors import ImageError
-from contract.messages import VerdictMessage
+from contract.messages import VerdictRecord
 
 MAX_PIXELS = 64 << 20
 CAPTION_PX = 18
@@ -50,20 +50,19 @@ def _lut() -> npt.NDArray[np.uint8]:
 LUT: Final = _lut()
 
 
-def render(verdict: Verdict, *, quality: int) -> bytes:
-    """The evidence of `verdict` as a JPEG: crop, overlay, caption.
+def render(evidence: Evidence, *, quality: int) -> bytes:
+    """The evidence of a verdict as a JPEG: crop, overlay, caption.
 
     Raises:
-        ImageError: it has no anomaly map, or its picture cannot be decoded.
+        ImageError: its picture cannot be decoded.
     """
-    if verdict.anomaly_map is None:
-        raise ImageError("verdict without an anomaly map")
+    verdict = evidence.header.verdict
     picture = side_by_side(
-        _decode(verdict.jpeg),
-        verdict.anomaly_map,
-        caption=caption_of(verdict.header),
-        fail_threshold=verdict.header.fail_threshold,
-        review_threshold=verdict.header.review_threshold,
+        _decode(evidence.jpeg),
+        evidence.anomaly_map,
+        caption=caption_of(verdict),
+        fail_threshold=verdict.fail_threshold,
+        review_threshold=verdict.review_threshold,
     )
     encoded = io.BytesIO()
     picture.save(encoded, "JPEG", quality=quality)
@@ -93,7 +92,7 @@ def side_by_side(
     return canvas
 
 
-def caption_of(header: VerdictMessage) -> str:
+def caption_of(header: VerdictRecord) -> str:
     """One line of text about a verdict."""
     words = [f"{header.line}/{header.camera} #{header.frame_id}", header.outcome.value]
     if header.reason is not None:

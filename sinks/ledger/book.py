@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from contract.messages import Outcome, StreamKey
+from contract.reasons import Reason
 from sinks.ledger.intervals import Intervals, Range, size
 
-LOST = "lost"
 RESOLUTION_S = 0.25
 
 
@@ -144,14 +144,14 @@ class Book:
         new = self.settled.add(first, last)
         self.counts[outcome] += size(new)
         if outcome is Outcome.UNSCORED and new:
-            self.unscored[reason or "unknown"] += size(new)
+            self.unscored[reason or Reason.UNKNOWN] += size(new)
         self._forget_settled()
         return new
 
     def _lose(self, through: int) -> list[Range]:
         gaps = self.settled.gaps(0, through - 1)
         for first, last in gaps:
-            self._add(first, last, Outcome.UNSCORED, LOST)
+            self._add(first, last, Outcome.UNSCORED, Reason.LOST)
         return gaps
 
     def _forget_settled(self) -> None:

@@ -12,7 +12,6 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
@@ -35,6 +34,7 @@ from contract.clock import NS_PER_S, Clock
 from contract.config_sinks import WebhookSettings
 from contract.errors import ConfigError
 from contract.process import Every
+from contract.reasons import DeliveryReason
 from contract.redact import remember_secret
 from sinks.arrival import Arrival, EvidencePath
 from sinks.metrics.metrics import Metrics
@@ -113,7 +113,8 @@ class Webhook:
     def offer(self, arrival: Arrival) -> bool:
         """Queue a verdict of a wanted outcome, and any alarm; False when the queue is full."""
         types = []
-        if arrival.header.drift_alarm is not None:
+        drift = arrival.header.drift
+        if drift is not None and drift.alarm is not None:
             types.append(DRIFT_TYPE)
         if arrival.header.outcome in self._settings.outcomes:
             types.append(VERDICT_TYPE)
@@ -123,7 +124,7 @@ class Webhook:
         event = Event.of(arrival.header, arrived_ns=arrival.arrived_ns, evidence=path)
         refused = [each for each in types if not self._put(Notice(each, event))]
         if len(refused) > 1:  # The caller counts one.
-            self._metrics.dropped(self.name, "queue_full", len(refused) - 1)
+            self._metrics.dropped(self.name, DeliveryReason.QUEUE_FULL, len(refused) - 1)
         return not refused
 
     def _put(self, notice: Notice) -> bool:
@@ -147,7 +148,7 @@ class Webhook:
                 self._deliver(client, self._queue.get(), stop)
         if left := self.pending():
             log.warning("webhook %s: %d events were not sent", self.name, left)
-            self._metrics.dropped(self.name, "stopped", left)
+            self._metrics.dropped(self.name, DeliveryReason.STOPPED, left)
 
     def _deliver(self, client: httpx.Client, notice: Notice, stop: threading.Event) -> None:
         """Send `notice` until it is taken or there is no use in trying; then count why."""
@@ -162,9 +163,10 @@ class Webhook:
         try:
             retrying(self._post, client, notice, timeout_s)
         except Refused as error:
-            self._give_up("refused", error)
+            self._give_up(DeliveryReason.REFUSED, error)
         except Unavailable as error:
-            self._give_up("stopped" if stop.is_set() else "attempts", error)
+            reason = DeliveryReason.STOPPED if stop.is_set() else DeliveryReason.ATTEMPTS
+            self._give_up(reason, error)
 
     def _post(self, client: httpx.Client, notice: Notice, timeout_s: float) -> None:
         message = to_structured_event(_cloud_event(notice))
@@ -177,12 +179,12 @@ class Webhook:
                 if answer.is_success:
                     return
         except httpx.TimeoutException as error:
-            self._metrics.failed(self.name, "timeout")
+            self._metrics.failed(self.name, DeliveryReason.TIMEOUT)
             raise Unavailable(f"no answer within {timeout_s} s") from error
         except httpx.HTTPError as error:
-            self._metrics.failed(self.name, "connection")
+            self._metrics.failed(self.name, DeliveryReason.CONNECTION)
             raise Unavailable(str(error)) from error
-        self._metrics.failed(self.name, "status")
+        self._metrics.failed(self.name, DeliveryReason.STATUS)
         text = f"HTTP {answer.status_code}"
         if answer.is_server_error or answer.status_code in HEALS:
             raise Unavailable(text, self._retry_after_s(answer.headers.get("retry-after")))
@@ -212,7 +214,7 @@ class Webhook:
             return None
         return min(max(0.0, wait_s), MAX_WAIT_S)
 
-    def _give_up(self, reason: str, error: Exception) -> None:
+    def _give_up(self, reason: DeliveryReason, error: Exception) -> None:
         self._metrics.dropped(self.name, reason)
         if self._complain.due():
             log.error("webhook %s: event not delivered (%s): %s", self.name, reason, error)
@@ -234,10 +236,10 @@ def _cloud_event(notice: Notice) -> CloudEvent:
             "source": f"/flawline/{event.station}/{event.line}/{event.camera}",
             "type": notice.type,
             "subject": f"{event.epoch}/{event.frame_id}",
-            "time": _utc(event.captured_ns),
+            "time": _utc(event.times.captured_ns),
             "datacontenttype": "application/json",
         },
-        asdict(event),
+        event.row(),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from contract.channels import CHANNELS
@@ -22,19 +23,19 @@ class Liveness(Collector):
         self._clock = clock
         self._silent_after_s = CHANNELS["status"].silent_after_s or 0
         self._cameras: dict[tuple[str, str, str], tuple[float, CameraMessage]] = {}
-        self._processes: dict[str, float] = {}
+        self._processes: dict[str, tuple[float, ProcessMessage]] = {}
 
     def observe(self, message: StatusMessage) -> None:
         """Take note of a heartbeat; other messages say nothing about life."""
         now_s = self._clock.monotonic_s()
         if isinstance(message, ProcessMessage):
-            self._processes[message.process] = now_s
+            self._processes[message.process] = (now_s, message)
         elif isinstance(message, CameraMessage):
             heard = self._cameras.get(message.stream[:3])
             if heard is None or heard[1].epoch <= message.epoch:
                 self._cameras[message.stream[:3]] = (now_s, message)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("flawline_camera_up", "Whether frames are coming", labels=_LABELS)
         frame_age = GaugeMetricFamily(
             "flawline_camera_frame_age_seconds", "Age of the newest frame", labels=_LABELS
@@ -45,7 +46,15 @@ class Liveness(Collector):
             labels=("stage",),
         )
         now_s = self._clock.monotonic_s()
-        ages = {process: now_s - heard_s for process, heard_s in self._processes.copy().items()}
+        dropped = CounterMetricFamily(
+            "flawline_pictures_dropped",
+            "Pictures of verdicts that found no room on their way to the sinks",
+            labels=("stage",),
+        )
+        ages = {}
+        for process, (heard_s, beat) in self._processes.copy().items():
+            ages[process] = now_s - heard_s
+            dropped.add_metric([process], beat.pictures_dropped)
         for camera, (heard_s, message) in self._cameras.copy().items():
             age_s = now_s - heard_s
             streaming = message.state is CameraState.STREAMING and age_s <= self._silent_after_s
@@ -57,4 +66,4 @@ class Liveness(Collector):
                 ages[INGEST] = max(ages.get(INGEST, 0.0), age_s)
         for stage, age_s in ages.items():
             heartbeat_age.add_metric([stage], age_s)
-        yield from (up, frame_age, heartbeat_age)
+        yield from (up, frame_age, heartbeat_age, dropped)

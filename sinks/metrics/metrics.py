@@ -20,7 +20,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from contract.clock import NS_PER_S, Clock
 from contract.config_sinks import MetricsSettings
 from contract.errors import AddressInUse, ConfigError
-from contract.messages import CameraMessage, StatusMessage, StreamKey
+from contract.messages import CameraMessage, StatusMessage, StreamKey, VerdictMessage
+from contract.reasons import DeliveryReason
 from sinks.arrival import Arrival
 from sinks.ledger.book import Book, Settled
 from sinks.metrics.liveness import Liveness
@@ -160,16 +161,15 @@ class Metrics:
 
     def arrived(self, arrival: Arrival) -> None:
         """Observe how long each stage took, and the score."""
-        header = arrival.header
+        header, times = arrival.header, arrival.header.times
         camera = header.stream[:3]
-        scored_ns = header.scored_ns
         stages = {
-            "decode": (header.captured_ns, header.decoded_ns),
-            "queue": (header.decoded_ns, header.received_ns),
-            "score": (header.received_ns, scored_ns),
-            "model": (0, header.step_ns),
-            "deliver": (header.emitted_ns, arrival.arrived_ns),
-            "total": (header.captured_ns, arrival.arrived_ns),
+            "decode": (times.captured_ns, times.decoded_ns),
+            "queue": (times.decoded_ns, times.received_ns),
+            "score": (times.received_ns, times.scored_ns),
+            "model": (0, times.step_ns),
+            "deliver": (times.emitted_ns, arrival.arrived_ns),
+            "total": (times.captured_ns, arrival.arrived_ns),
         }
         for stage, (start_ns, end_ns) in stages.items():
             if end_ns is not None:
@@ -177,25 +177,29 @@ class Metrics:
                 self._latency.labels(*camera, stage).observe(seconds)
         if header.anomaly_score is not None:
             self._score.labels(*camera).observe(header.anomaly_score)
-        if header.reused_fraction is not None:
-            self._reused.labels(*camera).observe(header.reused_fraction)
-        if header.cache_score_error is not None:
-            self._cache_error.labels(*camera).observe(header.cache_score_error)
-        line, version = camera[:2], header.memory_version
-        if header.drift_evidence is not None:
-            self._drift.labels(*line).set(header.drift_evidence)
+        if header.cache is not None:
+            self._reused.labels(*camera).observe(header.cache.reused_fraction)
+            if header.cache.score_error is not None:
+                self._cache_error.labels(*camera).observe(header.cache.score_error)
+        self._drifted(header)
+        if header.shadow is not None:
+            outcomes = (header.outcome.value, header.shadow.outcome.value)
+            self._shadowed.labels(*camera, *outcomes).inc()
+
+    def _drifted(self, header: VerdictMessage) -> None:
+        """Show what a test for drift said, for as long as it is about the memory in use."""
+        line, version = header.stream[:2], header.provenance.memory_version
+        if header.drift is not None:
+            self._drift.labels(*line).set(header.drift.evidence)
             self._drift_versions[line] = version
+            if header.drift.alarm is not None:
+                self._drift_alarms.labels(*line, header.drift.alarm).inc()
         elif (
             header.anomaly_score is not None and self._drift_versions.get(line, version) != version
         ):
             # What was found out about another memory says nothing about this one.
             self._drift.remove(*line)
             del self._drift_versions[line]
-        if header.drift_alarm is not None:
-            self._drift_alarms.labels(*line, header.drift_alarm).inc()
-        if header.shadow_outcome is not None:
-            outcomes = (header.outcome.value, header.shadow_outcome.value)
-            self._shadowed.labels(*camera, *outcomes).inc()
 
     def booked(self, tally: Tally[Settled], contradictions: Mapping[StreamKey, int]) -> None:
         """Count outcomes that are in the store."""
@@ -212,11 +216,11 @@ class Metrics:
     def watch_queue(self, sink: str, length: Callable[[], int]) -> None:
         self._queue_items.labels(sink).set_function(length)
 
-    def dropped(self, sink: str, reason: str, count: int = 1) -> None:
+    def dropped(self, sink: str, reason: DeliveryReason, count: int = 1) -> None:
         """Count verdicts that `sink` will not deliver."""
         self._dropped.labels(sink, reason).inc(count)
 
-    def failed(self, sink: str, reason: str) -> None:
+    def failed(self, sink: str, reason: DeliveryReason) -> None:
         """Count an error of `sink`."""
         self._errors.labels(sink, reason).inc()
 

@@ -7,15 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from contract.messages import Outcome, VerdictMessage
-from sinks.plc.registers import NO_BITS, Fault, Status
+from contract.reasons import RESULT_FAULTS, Fault
+from sinks.plc.registers import NO_BITS, Status
 
 FOREVER: Final = (1 << 63) - 1
-
-_UNUSABLE: Final[dict[Outcome, Fault]] = {
-    Outcome.INVALID: Fault.RESULT_INVALID,
-    Outcome.LATE: Fault.RESULT_LATE,
-    Outcome.UNSCORED: Fault.RESULT_UNSCORED,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +40,8 @@ class Indication:
         cls, verdict: VerdictMessage, *, camera: int, review_as: Literal["PASS", "FAIL"]
     ) -> Indication:
         """What `verdict` of the line's camera number `camera` is to the PLC."""
-        until_ns = FOREVER if verdict.deadline_ns is None else verdict.deadline_ns
+        deadline_ns = verdict.times.deadline_ns
+        until_ns = FOREVER if deadline_ns is None else deadline_ns
         told = review_as if verdict.outcome is Outcome.REVIEW else verdict.outcome.value
         score = verdict.anomaly_score
         return cls(
@@ -86,7 +82,7 @@ class Indication:
         """Why this result says neither PASS nor FAIL at `now_ns`; NONE if it does."""
         if self.status(now_ns):
             return Fault.NONE
-        return _UNUSABLE.get(self.outcome, Fault.RESULT_LATE)
+        return RESULT_FAULTS.get(self.outcome, Fault.RESULT_LATE)
 
 
 def _rank(result: Indication) -> tuple[bool, ...]:

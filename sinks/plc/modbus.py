@@ -25,16 +25,15 @@ from contract.clock import Clock
 from contract.config import Line
 from contract.config_sinks import Modbus
 from contract.messages import Outcome, StatusMessage
+from contract.reasons import FAULTS, DeliveryReason, Fault
 from sinks.arrival import Arrival
 from sinks.metrics.metrics import Metrics
 from sinks.plc.indication import Indication
 from sinks.plc.pulse import Pulse
 from sinks.plc.registers import (
-    FAULTS,
     NO_BITS,
     OUTCOME_CODES,
     UNKNOWN_CAMERA,
-    Fault,
     RegisterBlock,
     Status,
 )
@@ -51,7 +50,7 @@ class PlcError(OSError):
         reason: label of the error counter: `connection` or `refused`.
     """
 
-    def __init__(self, text: str, *, reason: str) -> None:
+    def __init__(self, text: str, *, reason: DeliveryReason) -> None:
         super().__init__(text)
         self.reason = reason
 
@@ -208,13 +207,13 @@ class Plc:
             )
         except (ModbusException, OSError) as error:
             _close(client)
-            raise PlcError(str(error), reason="connection") from error
+            raise PlcError(str(error), reason=DeliveryReason.CONNECTION) from error
         if answer.isError():
             raise PlcError(
                 f"registers {settings.base_register} to "
                 f"{settings.base_register + len(block.words()) - 1} of device "
                 f"{settings.device_id} refused ({answer})",
-                reason="refused",
+                reason=DeliveryReason.REFUSED,
             )
         if not self._connected:
             log.info("PLC %s: writing to %s:%d", self.name, settings.host, settings.port)

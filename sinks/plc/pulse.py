@@ -20,12 +20,12 @@ from contract.messages import (
     CameraMessage,
     CameraState,
     DropMessage,
+    OfStream,
     ProcessMessage,
     ProcessState,
     StatusMessage,
-    StreamMessage,
 )
-from sinks.plc.registers import Fault
+from contract.reasons import Fault
 
 SCORER = "scorer"
 
@@ -96,7 +96,7 @@ class Pulse:
             if camera.admitted > camera.resolved and camera.waiting_s is None:
                 camera.waiting_s = now_s
 
-    def verdict(self, message: StreamMessage, frame_id: int) -> None:
+    def verdict(self, message: OfStream, frame_id: int) -> None:
         """Take note that a verdict came for `frame_id` of a stream."""
         camera = self._camera(message)
         if camera is not None:
@@ -121,7 +121,7 @@ class Pulse:
         starting = self._clock.monotonic_s() - self._start_s <= self._silence_s
         return Fault.STARTING if found in _UNHEARD and starting else found
 
-    def _camera(self, message: StreamMessage) -> _Camera | None:
+    def _camera(self, message: OfStream) -> _Camera | None:
         """The camera of `message`; None if it is not ours, or from an epoch that is over."""
         camera = self._cameras.get(message.camera)
         if camera is None or message.epoch < camera.epoch:

@@ -7,7 +7,7 @@ sequence last. Floats and 32-bit integers have their high word first.
 offset words name       meaning
 ====== ===== ========== =======================================================================
 +0     1     status     bit 0 PASS, bit 1 FAIL, bit 2 REVIEW, bit 3 FAULT, bit 4 ONLINE
-+1     1     fault      why there is no result, or no service: see `Fault`; 0: nothing wrong
++1     1     fault      why there is no result, or no service: `contract.reasons`; 0: nothing
 +2     2     score      anomaly score, float32, 0 to 1; NaN: none
 +4     1     outcome    1 PASS, 2 FAIL, 3 REVIEW, 4 INVALID, 5 LATE, 6 UNSCORED; 0: none so far
 +5     2     frame_id   frame of the result, unsigned, modulo 2**32
@@ -30,10 +30,11 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntFlag
 from typing import Final, NamedTuple
 
 from contract.messages import Outcome
+from contract.reasons import Fault
 
 UNKNOWN_CAMERA = 0xFFFF
 
@@ -50,43 +51,6 @@ class Status(IntFlag):
 
 NO_BITS: Final = Status(0)
 
-
-class Fault(IntEnum):
-    """Codes of the fault register: below 10 the service, from 10 on this one result."""
-
-    NONE = 0
-    STARTING = 1
-    CAMERA = 2
-    SCORER = 3
-    OVERDUE = 4
-    LATE = 5
-    ENDED = 6
-    STOPPED = 7
-    RESULT_INVALID = 10
-    RESULT_LATE = 11
-    RESULT_UNSCORED = 12
-
-
-class Meaning(NamedTuple):
-    """What a fault code means to the person at the machine."""
-
-    text: str
-    raises_fault: bool
-
-
-FAULTS: Final[dict[Fault, Meaning]] = {
-    Fault.NONE: Meaning("nothing wrong", False),
-    Fault.STARTING: Meaning("not all cameras and the scorer were heard of yet", False),
-    Fault.CAMERA: Meaning("a camera of the line gives no fresh frames", True),
-    Fault.SCORER: Meaning("the scorer gives no sign of life, or is not ready", True),
-    Fault.OVERDUE: Meaning("frames were admitted but no verdicts come", True),
-    Fault.LATE: Meaning("several results in a row were of no use", True),
-    Fault.ENDED: Meaning("the line's files were played to their end", False),
-    Fault.STOPPED: Meaning("the sinks were stopped in an orderly way", False),
-    Fault.RESULT_INVALID: Meaning("this frame cannot be trusted", False),
-    Fault.RESULT_LATE: Meaning("this verdict came after its deadline", False),
-    Fault.RESULT_UNSCORED: Meaning("this frame was not scored", False),
-}
 
 OUTCOME_CODES: Final[dict[Outcome | None, int]] = {
     None: 0,

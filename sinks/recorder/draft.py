@@ -13,8 +13,9 @@ from contract.messages import (
     Outcome,
     StreamKey,
 )
+from contract.reasons import Reason
 from sinks.arrival import Arrival
-from sinks.ledger.book import LOST, Book, Settled
+from sinks.ledger.book import Book, Settled
 from sinks.ledger.intervals import Range, size
 from sinks.store.event import Event
 from sinks.store.rows import Drop
@@ -106,11 +107,11 @@ class Draft:
 
     def expire(self, stream: StreamKey, after_s: float) -> None:
         """Give up frames of `stream` that nobody explained within `after_s`."""
-        self._note(stream, self.book(stream).expire(self._now_s, after_s), LOST)
+        self._note(stream, self.book(stream).expire(self._now_s, after_s), Reason.LOST)
 
     def lose_all(self, stream: StreamKey) -> None:
         """Give up all open frames of `stream`."""
-        self._note(stream, self.book(stream).lose_all(), LOST)
+        self._note(stream, self.book(stream).lose_all(), Reason.LOST)
 
     def finish(self) -> None:
         """Stamp the books; to be called last."""

@@ -33,6 +33,7 @@ from contract.messages import (
     StatusMessage,
 )
 from contract.process import Every
+from contract.reasons import DeliveryReason
 from sinks.arrival import Arrival, EvidencePath
 from sinks.metrics.metrics import Metrics
 from sinks.recorder.draft import Draft
@@ -90,7 +91,7 @@ class Recorder:
         if isinstance(message, CameraMessage):
             self._inbox.put_totals(message)
         elif not self._inbox.put(message):
-            self._metrics.dropped(self.name, "queue_full")
+            self._metrics.dropped(self.name, DeliveryReason.QUEUE_FULL)
 
     def pending(self) -> int:
         return len(self._inbox)
@@ -130,7 +131,7 @@ class Recorder:
             return self._commit(lambda draft: self._enter(draft, [item]), stop)
         except RefusedRows as error:
             log.error("not stored: %s", error)
-            self._metrics.failed(self.name, "refused")
+            self._metrics.failed(self.name, DeliveryReason.REFUSED)
             return True
 
     def _enter(self, draft: Draft, items: Sequence[Item]) -> None:
@@ -176,7 +177,7 @@ class Recorder:
         try:
             retrying(self._commit_once, change)
         except RetryError:
-            self._metrics.failed(self.name, "storage")
+            self._metrics.failed(self.name, DeliveryReason.STORAGE)
             log.error("stopped while the store does not work: the newest outcomes are not in it")
             return False
         return True
@@ -197,7 +198,7 @@ class Recorder:
             log.warning("frames were given a second outcome, ignored: %s", draft.contradictions)
 
     def _failed(self, state: RetryCallState) -> None:
-        self._metrics.failed(self.name, "storage")
+        self._metrics.failed(self.name, DeliveryReason.STORAGE)
         if self._complain.due() and state.outcome is not None:
             log.error("%s; trying again, nothing is acknowledged", state.outcome.exception())
 
@@ -206,5 +207,5 @@ class Recorder:
         try:
             self._store.prune(oldest_ns, limit=PRUNE_ROWS)
         except StorageError as error:
-            self._metrics.failed(self.name, "prune")
+            self._metrics.failed(self.name, DeliveryReason.PRUNE)
             log.warning("old events stay: %s", error)

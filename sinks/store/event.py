@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType, NoneType
+from typing import Annotated, Any, Final, NamedTuple, TypeGuard, get_args
 from uuid import UUID
 
-from contract.messages import Outcome, StreamKey, VerdictMessage
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+from contract.messages import Nanoseconds, StreamKey, Tolerant, VerdictRecord
 
 NS_PER_MS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """What became of one admitted frame. Field names are the columns of table `events`.
+class Event(VerdictRecord):
+    """What became of one admitted frame, and what the sinks know of it.
 
     Attributes:
         event_id: the same for every delivery and retry of this frame's verdict.
@@ -22,74 +26,83 @@ class Event:
             gone by its age, or missing because the disk was full.
     """
 
-    event_id: str
-    station: str
-    line: str
-    camera: str
-    epoch: int
-    frame_id: int
-    outcome: str
-    reason: str | None
-    anomaly_score: float | None
-    fail_threshold: float | None
-    review_threshold: float | None
-    captured_ns: int
-    decoded_ns: int
-    received_ns: int
-    scored_ns: int | None
-    emitted_ns: int
-    arrived_ns: int
-    deadline_ns: int | None
-    source_pts_ns: int | None
-    memory_version: str | None
-    model: str | None
-    weights_sha256: str | None
-    preset: str | None
-    evidence: str | None
-    p_value: float | None = None
-    drift_evidence: float | None = None
-    drift_alarm: str | None = None
+    event_id: Annotated[str, Field(max_length=36)]
+    arrived_ns: Nanoseconds
+    evidence: Annotated[str, Field(max_length=400)] | None
 
     @classmethod
-    def of(cls, verdict: VerdictMessage, *, arrived_ns: int, evidence: str | None) -> Event:
+    def of(cls, verdict: VerdictRecord, *, arrived_ns: int, evidence: str | None) -> Event:
         """The record of `verdict`."""
         return cls(
-            event_id=event_id(verdict.stream, verdict.frame_id, verdict.captured_ns),
-            station=verdict.station,
-            line=verdict.line,
-            camera=verdict.camera,
-            epoch=verdict.epoch,
-            frame_id=verdict.frame_id,
-            outcome=verdict.outcome.value,
-            reason=verdict.reason,
-            anomaly_score=verdict.anomaly_score,
-            fail_threshold=verdict.fail_threshold,
-            review_threshold=verdict.review_threshold,
-            captured_ns=verdict.captured_ns,
-            decoded_ns=verdict.decoded_ns,
-            received_ns=verdict.received_ns,
-            scored_ns=verdict.scored_ns,
-            emitted_ns=verdict.emitted_ns,
+            **{name: getattr(verdict, name) for name in VerdictRecord.model_fields},
+            event_id=event_id(verdict.stream, verdict.frame_id, verdict.times.captured_ns),
             arrived_ns=arrived_ns,
-            deadline_ns=verdict.deadline_ns,
-            source_pts_ns=verdict.source_pts_ns,
-            memory_version=verdict.memory_version,
-            model=verdict.model,
-            weights_sha256=verdict.weights_sha256,
-            preset=verdict.preset,
             evidence=evidence,
-            p_value=verdict.p_value,
-            drift_evidence=verdict.drift_evidence,
-            drift_alarm=verdict.drift_alarm,
         )
 
-    @property
-    def stream(self) -> StreamKey:
-        return StreamKey(self.station, self.line, self.camera, self.epoch)
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Event:
+        """The record in a row of table `events`."""
+        nested: dict[str, Any] = {}
+        for name, place in PLACES.items():
+            if place.section is None:
+                nested[place.field] = row[name]
+            elif row[name] is not None:
+                nested.setdefault(place.section, {})[place.field] = row[name]
+        return cls.model_validate(nested)
 
-    @property
-    def verdict(self) -> Outcome:
-        return Outcome(self.outcome)
+    def row(self) -> dict[str, Any]:
+        """Flat: what table `events` and the receivers of webhooks get."""
+        fields = self.model_dump(mode="json")
+        return {
+            name: fields[place.field]
+            if place.section is None
+            else (fields[place.section] or {}).get(place.field)
+            for name, place in PLACES.items()
+        }
+
+
+class Place(NamedTuple):
+    """Where a column's value stands in an event.
+
+    Attributes:
+        section: None for a field of the event itself.
+        optional: the whole section may be missing.
+    """
+
+    section: str | None
+    field: str
+    info: FieldInfo
+    optional: bool = False
+
+
+# Their fields have names of their own; those of other sections get the section's before them.
+_PLAIN: Final = frozenset({"times", "provenance"})
+
+
+def _places() -> dict[str, Place]:
+    places = {}
+    for name, info in Event.model_fields.items():
+        section = next(
+            (each for each in (info.annotation, *get_args(info.annotation)) if _is_section(each)),
+            None,
+        )
+        if section is None:
+            places[name] = Place(None, name, info)
+            continue
+        for field, inner in section.model_fields.items():
+            places[field if name in _PLAIN else f"{name}_{field}"] = Place(
+                name, field, inner, optional=NoneType in get_args(info.annotation)
+            )
+    return places
+
+
+def _is_section(kind: object) -> TypeGuard[type[Tolerant]]:
+    return isinstance(kind, type) and issubclass(kind, Tolerant)
+
+
+PLACES: Final[Mapping[str, Place]] = MappingProxyType(_places())
+"""The columns of table `events`, derived from the fields of an event."""
 
 
 def event_id(stream: StreamKey, frame_id: int, captured_ns: int) -> str:

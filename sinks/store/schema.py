@@ -1,7 +1,13 @@
-"""The tables of the event store. `sinks/migrations` makes them; a test compares the two."""
+"""The tables of the event store. `store/migrations` makes them; a test compares the two."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from annotated_types import MaxLen
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -19,8 +25,10 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
 )
+from sqlalchemy.types import TypeEngine
 
 from contract.messages import Outcome, StreamKey
+from sinks.store.event import PLACES
 
 METADATA = MetaData()
 
@@ -39,33 +47,46 @@ def _stream() -> list[Column[str] | Column[int]]:
     ]
 
 
+def _columns_of_events() -> list[Column[Any]]:
+    """One for each field of an event: what may be None there may be NULL here."""
+    return [
+        Column(
+            name,
+            _type(place.info.annotation, place.info.metadata),
+            primary_key=name == "event_id",
+            nullable=NoneType in get_args(place.info.annotation) or place.optional,
+        )
+        for name, place in PLACES.items()
+    ]
+
+
+def _type(annotation: object, metadata: Sequence[object]) -> TypeEngine[Any]:
+    """The column type of a field."""
+    if get_origin(annotation) is Annotated:
+        inner, *more = get_args(annotation)
+        return _type(inner, [*metadata, *more])
+    if NoneType in get_args(annotation):
+        (kind,) = (each for each in get_args(annotation) if each is not NoneType)
+        return _type(kind, metadata)
+    if get_origin(annotation) is Literal:
+        return String(10)
+    if annotation in (int, float):
+        return BigInteger() if annotation is int else Double()
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return String(16)
+    return String(_max_length(metadata))
+
+
+def _max_length(metadata: Sequence[object]) -> int:
+    """The bound of a text; every text that is stored has one."""
+    flat = [part for each in metadata for part in getattr(each, "metadata", [each])]
+    return min(part.max_length for part in flat if isinstance(part, MaxLen))
+
+
 EVENTS = Table(
     "events",
     METADATA,
-    Column("event_id", String(36), primary_key=True),
-    *_stream(),
-    Column("frame_id", BigInteger, nullable=False),
-    Column("outcome", String(16), nullable=False),
-    Column("reason", String(40)),
-    Column("anomaly_score", Double),
-    Column("fail_threshold", Double),
-    Column("review_threshold", Double),
-    Column("captured_ns", BigInteger, nullable=False),
-    Column("decoded_ns", BigInteger, nullable=False),
-    Column("received_ns", BigInteger, nullable=False),
-    Column("scored_ns", BigInteger),
-    Column("emitted_ns", BigInteger, nullable=False),
-    Column("arrived_ns", BigInteger, nullable=False),
-    Column("deadline_ns", BigInteger),
-    Column("source_pts_ns", BigInteger),
-    Column("memory_version", String(80)),
-    Column("model", String(120)),
-    Column("weights_sha256", String(64)),
-    Column("preset", String(40)),
-    Column("evidence", String(400)),
-    Column("p_value", Double),
-    Column("drift_evidence", Double),
-    Column("drift_alarm", String(10)),
+    *_columns_of_events(),
     UniqueConstraint("station", "line", "camera", "epoch", "frame_id", name="events_frame"),
     Index("events_captured", "captured_ns", "event_id"),
 )

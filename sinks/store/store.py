@@ -95,7 +95,7 @@ class Store:
         """
         with self.database.begin() as connection:
             if events:
-                connection.execute(sa.insert(EVENTS), [asdict(event) for event in events])
+                connection.execute(sa.insert(EVENTS), [event.row() for event in events])
             if drops:
                 connection.execute(sa.insert(DROPS), [asdict(drop) for drop in drops])
             for book in books:
@@ -168,11 +168,11 @@ class Store:
         page = self._rows(query)
         while page:
             event = None
-            for event in (Event(**row) for row in page):
+            for event in (Event.of_row(dict(row)) for row in page):
                 yield event
             if len(page) < PAGE or event is None:
                 return
-            page = self._rows(query.where(place > (event.captured_ns, event.event_id)))
+            page = self._rows(query.where(place > (event.times.captured_ns, event.event_id)))
 
     def drops(self, stream: StreamKey) -> list[Drop]:
         """The ranges of `stream` that ended without verdicts, in order."""

@@ -8,6 +8,7 @@ from contract.messages import (
     CameraState,
     DropMessage,
     EndOfStreamMessage,
+    EvidenceMessage,
     FrameMessage,
     Message,
     Outcome,
@@ -19,6 +20,7 @@ from contract.messages import (
     StreamKey,
     VerdictMessage,
 )
+from contract.upgrades import upgraded
 
 STREAM = StreamKey("hall-1", "bottles", "bottles-top", 1_790_000_000_000)
 CAPTURED_NS = 1_790_000_001_000_000_000
@@ -39,7 +41,7 @@ def frame_message(**changes: object) -> FrameMessage:
 
 
 def verdict_message(**changes: object) -> VerdictMessage:
-    """A PASS without attachments."""
+    """A PASS without attachments; times and the like by their own names, as in version 1."""
     values: dict[str, object] = {
         **STREAM._asdict(),
         "delivery_id": 12,
@@ -51,7 +53,9 @@ def verdict_message(**changes: object) -> VerdictMessage:
         "received_ns": CAPTURED_NS + 2_000_000,
         "emitted_ns": CAPTURED_NS + 200_000_000,
     }
-    return VerdictMessage.model_validate(values | changes)
+    return VerdictMessage.model_validate(
+        upgraded({"type": "verdict", "wire_version": 1, **values, **changes})
+    )
 
 
 EXAMPLES: dict[str, Message] = {
@@ -71,6 +75,10 @@ EXAMPLES: dict[str, Message] = {
         model="flawline-mini",
         weights_sha256="ab" * 32,
         preset="paper",
+        picture=True,
+    ),
+    "evidence": EvidenceMessage(
+        verdict=verdict_message(outcome="FAIL", anomaly_score=0.75, fail_threshold=0.5).record(),
         map_shape=(2, 3),
         jpeg_nbytes=4,
     ),
@@ -131,6 +139,7 @@ EXAMPLES: dict[str, Message] = {
         pending=3,
         wire_errors=1,
         frames_scored=17,
+        pictures_dropped=2,
     ),
     "request": RequestMessage(
         command="enroll",

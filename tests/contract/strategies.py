@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from contract.messages import (
     SCORED,
     AckMessage,
+    CacheUse,
     CameraMessage,
     CameraState,
+    DriftTest,
     DropMessage,
     EndOfStreamMessage,
     FrameMessage,
@@ -18,8 +20,11 @@ from contract.messages import (
     Outcome,
     ProcessMessage,
     ProcessState,
+    Provenance,
     ReplyMessage,
     RequestMessage,
+    ShadowVerdict,
+    Times,
     VerdictMessage,
 )
 
@@ -54,10 +59,35 @@ def frames(draw: st.DrawFn, max_px: int = 16384) -> FrameMessage:
     )
 
 
+times = st.builds(
+    Times,
+    captured_ns=counts,
+    decoded_ns=counts,
+    received_ns=counts,
+    scored_ns=maybe(counts),
+    emitted_ns=counts,
+    deadline_ns=maybe(counts),
+    source_pts_ns=maybe(counts),
+    step_ns=maybe(counts),
+)
+provenances = st.builds(
+    Provenance,
+    memory_version=maybe(texts),
+    model=maybe(texts),
+    weights_sha256=maybe(texts),
+    preset=maybe(texts),
+)
+drift_tests = st.builds(
+    DriftTest, evidence=st.floats(0, 1e9), alarm=st.sampled_from([None, "higher", "lower"])
+)
+shadow_verdicts = st.builds(
+    ShadowVerdict, version=texts, score=maybe(scores), outcome=st.sampled_from(Outcome)
+)
+cache_uses = st.builds(CacheUse, reused_fraction=scores, score_error=maybe(st.floats(0, 1)))
+
+
 @st.composite
-def verdicts(
-    draw: st.DrawFn, map_shape: tuple[int, int] | None = None, jpeg_nbytes: int = 0
-) -> VerdictMessage:
+def verdicts(draw: st.DrawFn) -> VerdictMessage:
     outcome = draw(st.sampled_from(Outcome))
     scored = outcome in SCORED
     late = outcome is Outcome.LATE
@@ -70,19 +100,13 @@ def verdicts(
         anomaly_score=draw(scores if scored else maybe(scores) if late else st.none()),
         fail_threshold=draw(maybe(scores)),
         review_threshold=draw(maybe(scores)),
-        captured_ns=draw(counts),
-        decoded_ns=draw(counts),
-        received_ns=draw(counts),
-        scored_ns=draw(maybe(counts)),
-        emitted_ns=draw(counts),
-        deadline_ns=draw(maybe(counts)),
-        source_pts_ns=draw(maybe(counts)),
-        memory_version=draw(maybe(texts)),
-        model=draw(maybe(texts)),
-        weights_sha256=draw(maybe(texts)),
-        preset=draw(maybe(texts)),
-        map_shape=map_shape,
-        jpeg_nbytes=jpeg_nbytes,
+        p_value=draw(maybe(st.floats(1e-9, 1))),
+        times=draw(times),
+        provenance=draw(provenances),
+        drift=draw(maybe(drift_tests)),
+        shadow=draw(maybe(shadow_verdicts)),
+        cache=draw(maybe(cache_uses)),
+        picture=draw(st.booleans()),
     )
 
 

@@ -63,8 +63,9 @@ def test_a_4096_px_crop_fits_the_frames_channel() -> None:
     assert "height_px" in FrameMessage.model_fields
 
 
-def test_the_largest_attachments_fit_the_verdicts_channel() -> None:
-    assert max(MAX_JPEG_BYTES, 4096 * 4096 * 4) <= CHANNELS["verdicts"].max_message_bytes
+def test_the_largest_messages_fit_their_channels() -> None:
+    assert max(MAX_JPEG_BYTES, 4096 * 4096 * 4) <= CHANNELS["evidence"].max_message_bytes
+    assert CHANNELS["verdicts"].max_message_bytes >= MAX_HEADER_BYTES
 
 
 def test_the_table_cannot_be_changed() -> None:

@@ -14,17 +14,18 @@ from hypothesis.extra import numpy as npst
 
 from contract.codec import (
     MAX_HEADER_BYTES,
+    Evidence,
     Frame,
-    Verdict,
     decode,
+    decode_evidence,
     decode_frame,
     decode_verdict,
     encode,
+    encode_evidence,
     encode_frame,
-    encode_verdict,
 )
 from contract.errors import WireError
-from contract.messages import Message
+from contract.messages import EvidenceMessage, Message, VerdictMessage
 from tests.contract import strategies
 from tests.contract.examples import EXAMPLES, frame_message, verdict_message
 
@@ -70,23 +71,25 @@ def test_a_cropped_view_survives_the_wire() -> None:
     np.testing.assert_array_equal(frame.pixels, crop)
 
 
-@given(st.data(), st.integers(1, 5), st.integers(1, 5), st.binary(max_size=20))
-def test_verdicts_survive_the_wire(
-    data: st.DataObject, rows: int, columns: int, jpeg: bytes
+@given(strategies.verdicts())
+def test_verdicts_survive_the_wire(header: VerdictMessage) -> None:
+    assert decode_verdict([encode(header)]) == header
+
+
+@given(
+    strategies.verdicts(), st.data(), st.integers(1, 5), st.integers(1, 5), st.binary(max_size=20)
+)
+def test_evidence_survives_the_wire(
+    verdict: VerdictMessage, data: st.DataObject, rows: int, columns: int, jpeg: bytes
 ) -> None:
-    shape = data.draw(st.sampled_from([None, (rows, columns)]))
-    if shape is None:
-        header = data.draw(strategies.verdicts())
-        assert decode_verdict(encode_verdict(Verdict(header))) == Verdict(header)
-        return
-    header = data.draw(strategies.verdicts(map_shape=shape, jpeg_nbytes=len(jpeg)))
+    shape = (rows, columns)
+    header = EvidenceMessage(verdict=verdict.record(), map_shape=shape, jpeg_nbytes=len(jpeg))
     anomaly_map = data.draw(npst.arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
-    verdict = decode_verdict(encode_verdict(Verdict(header, anomaly_map, jpeg)))
-    assert verdict.header == header
-    assert verdict.anomaly_map is not None
-    assert verdict.anomaly_map.dtype == np.float32
-    np.testing.assert_array_equal(verdict.anomaly_map, anomaly_map)
-    assert verdict.jpeg == jpeg
+    evidence = decode_evidence(encode_evidence(Evidence(header, anomaly_map, jpeg)))
+    assert evidence.header == header
+    assert evidence.anomaly_map.dtype == np.float32
+    np.testing.assert_array_equal(evidence.anomaly_map, anomaly_map)
+    assert evidence.jpeg == jpeg
 
 
 @given(st.lists(st.binary(max_size=60), min_size=1, max_size=4))
@@ -157,7 +160,9 @@ def _message_or_wire_error(decoder: Callable[[Parts], Any], parts: Parts) -> Non
         (b'{"wire_version":1}', "the header"),
         (b'{"type":"ack","delivery_ids":[' + b"9" * 5000 + b"]}", "the header"),
         (b'{"type":"ack","delivery_ids":[-1]}', "delivery_ids.0"),
-        (b'{"type":"ack","wire_version":2,"delivery_ids":[]}', "wire_version"),
+        (b'{"type":"ack","wire_version":3,"delivery_ids":[]}', "wire_version"),
+        (b'{"type":"ack","wire_version":0,"delivery_ids":[]}', "wire_version"),
+        (b'{"type":"ack","wire_version":[],"delivery_ids":[]}', "wire_version"),
         (b'{"type":"request","command":"status","interval_s":NaN}', "interval_s"),
         (b'{"type":"request","command":"rm -rf"}', "command"),
         (b" " * (MAX_HEADER_BYTES + 1), "header of 1048577 bytes"),
@@ -179,7 +184,7 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
 
 FRAME = encode(frame_message())
 VERDICT = encode(verdict_message())
-VERDICT_WITH_MAP = encode(EXAMPLES["verdict"])
+EVIDENCE = encode(EXAMPLES["evidence"])
 
 
 @pytest.mark.parametrize(
@@ -204,10 +209,6 @@ def test_malformed_frame(parts: list[bytes], complaint: str) -> None:
     [
         ([], "0 parts"),
         ([VERDICT, b""], "2 parts"),
-        ([VERDICT_WITH_MAP], "without the attachments"),
-        ([VERDICT, bytes(24), b""], "does not announce"),
-        ([VERDICT_WITH_MAP, bytes(23), bytes(4)], "23 bytes.*says 24"),
-        ([VERDICT_WITH_MAP, bytes(24), bytes(5)], "jpeg of 5 bytes"),
         ([FRAME], "frame where a verdict belongs"),
     ],
     ids=lambda value: str(value)[:24],
@@ -215,3 +216,18 @@ def test_malformed_frame(parts: list[bytes], complaint: str) -> None:
 def test_malformed_verdict(parts: list[bytes], complaint: str) -> None:
     with pytest.raises(WireError, match=complaint):
         decode_verdict(parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "complaint"),
+    [
+        ([EVIDENCE], "1 parts"),
+        ([EVIDENCE, bytes(23), bytes(4)], "23 bytes.*says 24"),
+        ([EVIDENCE, bytes(24), bytes(5)], "jpeg of 5 bytes"),
+        ([VERDICT, bytes(24), bytes(4)], "verdict where evidence belongs"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_malformed_evidence(parts: list[bytes], complaint: str) -> None:
+    with pytest.raises(WireError, match=complaint):
+        decode_evidence(parts)

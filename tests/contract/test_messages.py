@@ -73,7 +73,7 @@ def test_frame_whose_bytes_do_not_fit_its_shape_is_refused(nbytes: int) -> None:
         {"camera": "ok\n"},
         {"line": "line/1"},
         {"taint": "Not a reason"},
-        {"wire_version": 2},
+        {"wire_version": 3},
     ],
     ids=str,
 )

@@ -18,6 +18,7 @@ import yaml
 
 from contract.clock import SystemClock
 from contract.messages import Outcome, StreamKey
+from contract.reasons import DeliveryReason
 from sinks.ledger.book import Settled
 from sinks.metrics.metrics import Metrics
 from tests.sinks.kit import arrival, camera, scorer_alive, until, verdict
@@ -101,8 +102,8 @@ class Exporter:
             ),
             {},
         )
-        self.metrics.dropped("mes", "queue_full")
-        self.metrics.failed("mes", "refused")
+        self.metrics.dropped("mes", DeliveryReason.QUEUE_FULL)
+        self.metrics.failed("mes", DeliveryReason.REFUSED)
 
     def names(self) -> set[str]:
         """Every name that can be queried."""

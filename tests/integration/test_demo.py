@@ -50,7 +50,7 @@ def test_the_summary_is_what_the_store_holds(demo: tuple[Path, str]) -> None:
     assert number(r"frames admitted +(\d+)", printed) == audit.book.admitted
     for outcome in Outcome:
         assert number(rf"(\d+) {outcome}\b", printed) == audit.book.counts[outcome]
-    assert Counter(e.verdict for e in events)[Outcome.FAIL] == audit.book.counts[Outcome.FAIL]
+    assert Counter(e.outcome for e in events)[Outcome.FAIL] == audit.book.counts[Outcome.FAIL]
 
 
 def test_every_part_is_accounted_for(demo: tuple[Path, str]) -> None:

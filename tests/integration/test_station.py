@@ -144,7 +144,7 @@ def test_over_encrypted_tcp_every_picture_of_a_folder_gets_its_verdict(
     assert audit.book.balanced
     assert audit.book.closed
     assert audit.book.admitted == 24
-    verdicts = [event.verdict for event in station.events()]
+    verdicts = [event.outcome for event in station.events()]
     assert verdicts == [Outcome.FAIL if n % 6 == 5 else Outcome.PASS for n in range(24)]
 
 

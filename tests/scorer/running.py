@@ -16,11 +16,25 @@ from typing import Any, Self
 import yaml
 import zmq
 
-from contract.codec import Frame, Verdict, decode, decode_verdict, encode, encode_frame
+from contract.codec import (
+    Evidence,
+    Frame,
+    decode,
+    decode_evidence,
+    decode_verdict,
+    encode,
+    encode_frame,
+)
 from contract.config import Config
 from contract.config_file import load_config
 from contract.control import ask
-from contract.messages import AckMessage, ProcessMessage, ReplyMessage, RequestMessage
+from contract.messages import (
+    AckMessage,
+    ProcessMessage,
+    ReplyMessage,
+    RequestMessage,
+    VerdictMessage,
+)
 from contract.sockets import Sockets
 
 DEADLINE_S = 60.0
@@ -55,6 +69,7 @@ class RunningScorer:
         self._sockets = Sockets(self.config)
         self._verdicts = self._sockets.bind("verdicts")
         self._status = self._sockets.bind("status")
+        self._evidence = self._sockets.bind("evidence")
         self._frames = self._sockets.connect("frames")
         self._identity = b""
         self._log = (config_path.parent / "scorer.log").open("wb")
@@ -102,11 +117,16 @@ class RunningScorer:
         assert self._frames.poll(int(DEADLINE_S * 1000), zmq.POLLOUT), self.log()
         self._frames.send_multipart(list(parts), zmq.NOBLOCK)
 
-    def receive(self, timeout_s: float = DEADLINE_S) -> Verdict:
+    def receive(self, timeout_s: float = DEADLINE_S) -> VerdictMessage:
         """The next verdict, unacknowledged."""
         assert self._verdicts.poll(int(timeout_s * 1000)), self.log()
         self._identity, *parts = self._verdicts.recv_multipart()
         return decode_verdict(parts)
+
+    def picture(self) -> Evidence:
+        """The next picture of a verdict."""
+        assert self._evidence.poll(int(DEADLINE_S * 1000)), self.log()
+        return decode_evidence(self._evidence.recv_multipart())
 
     def acknowledge(self, *delivery_ids: int) -> None:
         """As the sinks, once they hold these verdicts."""
@@ -115,14 +135,14 @@ class RunningScorer:
 
     def judge(
         self, frames: Sequence[Frame], *, between: Callable[[int], None] = lambda judged: None
-    ) -> list[Verdict]:
+    ) -> list[VerdictMessage]:
         """Send frames while verdicts come back and are acknowledged; until there are as many.
 
         Args:
             between: called with the number of verdicts so far after each.
         """
         waiting = list(frames)
-        verdicts: list[Verdict] = []
+        verdicts: list[VerdictMessage] = []
         for _ in until_deadline("a verdict for each frame"):
             if len(verdicts) == len(frames):
                 break
@@ -130,7 +150,7 @@ class RunningScorer:
                 self.send(*encode_frame(waiting.pop(0)))
             if self._verdicts.poll(10):
                 verdicts.append(self.receive())
-                self.acknowledge(verdicts[-1].header.delivery_id)
+                self.acknowledge(verdicts[-1].delivery_id)
                 between(len(verdicts))
         return verdicts
 

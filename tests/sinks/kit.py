@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 
 from contract.clock import SystemClock
-from contract.codec import Verdict, decode, encode, encode_verdict
+from contract.codec import Evidence, decode, encode, encode_evidence
 from contract.config import Config
 from contract.messages import (
     SCORED,
@@ -28,6 +28,7 @@ from contract.messages import (
     CameraState,
     DropMessage,
     EndOfStreamMessage,
+    EvidenceMessage,
     Message,
     Outcome,
     ProcessMessage,
@@ -36,6 +37,7 @@ from contract.messages import (
     VerdictMessage,
 )
 from contract.sockets import Sockets
+from contract.upgrades import upgraded
 from sinks.arrival import Arrival, Arrivals
 from sinks.metrics.metrics import Metrics
 from sinks.store.store import Store
@@ -58,7 +60,12 @@ def verdict(
     """A verdict of this moment."""
     now_ns = time.time_ns()
     values: dict[str, Any] = {
+        **stream._asdict(),
+        "type": "verdict",
+        "wire_version": 1,
         "delivery_id": frame_id,
+        "frame_id": frame_id,
+        "outcome": outcome,
         "captured_ns": now_ns,
         "decoded_ns": now_ns,
         "received_ns": now_ns,
@@ -68,26 +75,23 @@ def verdict(
         values |= {"anomaly_score": 0.25, "fail_threshold": 0.5, "scored_ns": now_ns}
     else:
         values |= {"reason": "test"}
-    return VerdictMessage(
-        **stream._asdict(), frame_id=frame_id, outcome=outcome, **(values | fields)
-    )
+    return VerdictMessage.model_validate(upgraded(values | fields))
 
 
-def picture_verdict(frame_id: int, outcome: Outcome = Outcome.FAIL, **fields: Any) -> Verdict:
-    """A verdict with an anomaly map and a picture."""
+def evidence_of(header: VerdictMessage) -> Evidence:
+    """An anomaly map and a picture of a verdict."""
     encoded = io.BytesIO()
     Image.new("RGB", (64, 48), (40, 120, 200)).save(encoded, "JPEG")
     anomaly_map = np.linspace(0, 1, 12 * 16, dtype=np.float32).reshape(12, 16)
-    header = verdict(
-        frame_id, outcome, map_shape=(12, 16), jpeg_nbytes=len(encoded.getvalue()), **fields
+    message = EvidenceMessage(
+        verdict=header.record(), map_shape=(12, 16), jpeg_nbytes=len(encoded.getvalue())
     )
-    return Verdict(header, anomaly_map, encoded.getvalue())
+    return Evidence(message, anomaly_map, encoded.getvalue())
 
 
-def arrival(header: VerdictMessage | Verdict, *, receipt: Arrivals | None = None) -> Arrival:
+def arrival(header: VerdictMessage, *, arrivals: Arrivals | None = None) -> Arrival:
     """The arrival of a verdict at this moment."""
-    whole = header if isinstance(header, Verdict) else Verdict(header)
-    return (receipt or Arrivals()).take(b"scorer", whole, time.time_ns())
+    return (arrivals or Arrivals()).take(b"scorer", header, time.time_ns())
 
 
 def camera(admitted: int, *, stream: StreamKey = STREAM, **fields: Any) -> CameraMessage:
@@ -145,14 +149,23 @@ class Peers:
     def __init__(self, config: Config, sockets: Sockets) -> None:
         self._verdicts = sockets.connect("verdicts")
         self._status = sockets.connect("status")
-        self.outbox: dict[int, Verdict] = {}
+        self._evidence = sockets.connect("evidence")
+        self.outbox: dict[int, VerdictMessage] = {}
 
-    def send(self, *verdicts: VerdictMessage | Verdict) -> None:
+    def send(self, *verdicts: VerdictMessage) -> None:
         """Send verdicts and hold them until they are acknowledged."""
-        for item in verdicts:
-            whole = item if isinstance(item, Verdict) else Verdict(item)
-            self.outbox[whole.header.delivery_id] = whole
-            self._verdicts.send_multipart(encode_verdict(whole))
+        for header in verdicts:
+            self.outbox[header.delivery_id] = header
+            self._verdicts.send(encode(header))
+
+    def show(self, *headers: VerdictMessage) -> None:
+        """Send pictures of verdicts."""
+        for header in headers:
+            self._evidence.send_multipart(encode_evidence(evidence_of(header)))
+
+    def show_parts(self, *parts: bytes) -> None:
+        """Send raw parts as evidence."""
+        self._evidence.send_multipart(parts)
 
     def send_parts(self, *parts: bytes) -> None:
         """Send raw parts as a verdict."""
@@ -161,7 +174,7 @@ class Peers:
     def resend(self) -> None:
         """Send again what is not acknowledged."""
         for held in self.outbox.values():
-            self._verdicts.send_multipart(encode_verdict(held))
+            self._verdicts.send(encode(held))
 
     def tell(self, *messages: Message) -> None:
         """Send on the status channel."""

@@ -52,7 +52,7 @@ def test_offers_keep_the_order_of_the_sinks_and_count_what_does_not_fit() -> Non
     fanout = Fanout(sinks, numbers)
     receipt = Arrivals()
     for frame_id in (0, 1, 1):
-        fanout.offer(arrival(verdict(frame_id), receipt=receipt))
+        fanout.offer(arrival(verdict(frame_id), arrivals=receipt))
     assert journal == ["plc:0", "slow:0", "book:0", "plc:1", "book:1", "book:1"]
     assert value_of(numbers, "sink_dropped_total", sink="slow", reason="queue_full") == 1
     assert value_of(numbers, "sink_queue_items", sink="slow") == 3

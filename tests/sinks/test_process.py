@@ -28,7 +28,6 @@ from tests.sinks.kit import (
     end,
     existing,
     peers,
-    picture_verdict,
     running,
     scorer_alive,
     until,
@@ -40,7 +39,8 @@ def test_a_stream_from_first_frame_to_closed_book(short_directory: Path) -> None
     config = config_for(short_directory / "data")
     with peers(config) as them, running(config, short_directory) as process:
         them.tell(camera(6), scorer_alive(), drop(2, 2))
-        them.send(*(verdict(n) for n in (0, 1, 3)), picture_verdict(4))
+        them.send(*(verdict(n) for n in (0, 1, 3)), verdict(4, Outcome.FAIL, picture=True))
+        them.show(verdict(4, Outcome.FAIL))
         them.send(verdict(5, deadline_ns=1, delivery_id=5))
         them.await_acks()
         text = httpx.get(process.metrics_url, trust_env=False).text
@@ -236,7 +236,9 @@ def test_a_full_disk_does_not_lose_what_is_stored_and_heals(short_directory: Pat
             with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
                 while True:
                     file.write(bytes(4096))
-            them.send(*(picture_verdict(n) for n in range(1, 200)))
+            failed = [verdict(n, Outcome.FAIL, picture=True) for n in range(1, 200)]
+            them.send(*failed)
+            them.show(*failed)
             until(lambda: 'reason="storage",sink="record"' in _scrape(process))
             until(lambda: 'reason="disk_full",sink="evidence"' in _scrape(process))
             assert process.popen.poll() is None

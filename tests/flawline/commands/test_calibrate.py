@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from contract.config import Config
 from contract.config_file import load_config
 from contract.errors import ConfigError, MemoryMismatch
 from contract.image import list_images, read_image
-from contract.messages import Outcome
+from contract.messages import Outcome, StreamKey
 from flawline.app import app
 from scorer import WinClip
 from scorer.references.calibration import calibrate
@@ -77,7 +76,7 @@ def active(home: Path) -> str:
 def scores_of(home: Path, folder: str) -> list[float]:
     """Scores of pictures against the active memory, one by one."""
     config, model = config_of(home), WinClip.load(dtype="auto", language_weight=0.0)
-    state = Lines(config.lines, model, Shelf(config.memory_directory))["belt"]
+    state = Lines(config.lines, model, Shelf(config.memory_directory), SystemClock())["belt"]
     return [
         float(
             model.score(
@@ -98,7 +97,7 @@ def test_thresholds_come_from_good_pictures(home: Path) -> None:
     scores = sorted(scores_of(home, "normal"))
     config = config_of(home)
     model = WinClip.load(dtype="auto", language_weight=0.0)
-    judge = Lines(config.lines, model, Shelf(config.memory_directory))["belt"].active
+    judge = Lines(config.lines, model, Shelf(config.memory_directory), SystemClock())["belt"].active
     assert judge is not None
     # Of 12 frames the 12th and the 8th: ceil(13 * 0.9) and ceil(13 * 0.6).
     assert judge.thresholds == pytest.approx(Thresholds(scores[11], scores[7]), abs=1e-9)
@@ -148,19 +147,17 @@ def fill_store(home: Path, scores: list[float], *, version: str | None, age_h: f
     config, captured_ns = config_of(home), SystemClock().wall_ns() - int(age_h * 3.6e12)
     events = []
     for number, score in enumerate(scores):
-        header = verdict(number, Outcome.PASS, captured_ns=captured_ns + number)
+        header = verdict(
+            number,
+            Outcome.PASS,
+            stream=StreamKey("station", "belt", "top", captured_ns),
+            captured_ns=captured_ns + number,
+            anomaly_score=score,
+            memory_version=version,
+        )
         event = Event.of(header, arrived_ns=captured_ns, evidence=None)
         name = f"{captured_ns}-{number}-{version}"[:36]
-        events.append(
-            replace(
-                event,
-                event_id=name,
-                line="belt",
-                epoch=captured_ns,
-                anomaly_score=score,
-                memory_version=version,
-            )
-        )
+        events.append(event.model_copy(update={"event_id": name}))
     config.data_directory.mkdir(exist_ok=True)
     with Store.open(config.store_url) as store:
         store.write(events=events, drops=[], books=[])

@@ -8,7 +8,7 @@ import pytest
 
 from contract.clock import NS_PER_S
 from contract.config import Region
-from contract.messages import Outcome
+from contract.messages import Outcome, Times
 from flawline.demo.truth import Finding, Part, Truth, false_frames, judge_parts, place_in_clip
 
 FPS = 25.0
@@ -37,12 +37,13 @@ def truth(*parts: Part) -> Truth:
 
 class Judged(NamedTuple):
     frame: int
-    verdict: Outcome
+    outcome: Outcome
     anomaly_score: float | None = 0.5
 
     @property
-    def source_pts_ns(self) -> int:
-        return round(self.frame / FPS * NS_PER_S)
+    def times(self) -> Times:
+        pts_ns = round(self.frame / FPS * NS_PER_S)
+        return Times(captured_ns=0, decoded_ns=0, received_ns=0, emitted_ns=0, source_pts_ns=pts_ns)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from contract.clock import SystemClock
 from contract.errors import ConfigError, ImageError
 from scorer import ReferenceMemory, WinClip
 from scorer.references.enrolment import MIN_NORMAL, enroll
@@ -40,7 +41,7 @@ def test_a_taught_line_judges(mini: WinClip, tmp_path: Path) -> None:
     assert described.created_ns == clock.wall_ns()
     assert described.regions == {"bottles-top": None}
     assert described.threshold_method == LEAVE_ONE_OUT
-    state = Lines((line(object_name="puck"),), mini, shelf)["bottles"]
+    state = Lines((line(object_name="puck"),), mini, shelf, SystemClock())["bottles"]
     assert state.problem is None
     assert state.thresholds is not None
     assert state.thresholds.fail == described.fail_threshold

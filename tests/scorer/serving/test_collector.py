@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contract.clock import NS_PER_S
+from contract.clock import NS_PER_S, SystemClock
 from contract.codec import Frame
 from contract.errors import ConfigError, FlawlineError
 from contract.messages import RequestMessage
@@ -27,7 +27,7 @@ from tests.scorer.shelves import line
 def collector(mini: WinClip, tmp_path: Path) -> Iterator[Collector]:
     cameras = [{"name": name, "source": "rtsp://cam"} for name in ("top", "side")]
     shelf = Shelf(tmp_path)
-    lines = Lines((line(cameras=cameras), line("cans")), mini, shelf)
+    lines = Lines((line(cameras=cameras), line("cans")), mini, shelf, SystemClock())
     with Collector(mini, lines, shelf, FakeClock()) as made:
         yield made
 

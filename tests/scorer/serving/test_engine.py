@@ -13,15 +13,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contract.clock import NS_PER_S
-from contract.codec import Frame, Verdict
+from contract.codec import Frame
 from contract.config import CacheSettings
 from contract.errors import ImageError
 from contract.messages import SCORED, Outcome
+from contract.reasons import Reason
 from scorer import WinClip
 from scorer.references.conformal import Calibration
 from scorer.serving.batch import MAX_ERRORS_IN_A_ROW, BatchScorer
 from scorer.serving.cost import Cost
-from scorer.serving.engine import Engine
+from scorer.serving.engine import Engine, Judged
 from scorer.serving.lines import LineState, MemoryInUse
 from scorer.serving.scheduler import Scheduler
 from scorer.serving.verdicts import Thresholds
@@ -55,7 +56,7 @@ class Bench:
             "bottles": LineState(line("bottles"), WORDS, tiling, judge),
             "cans": LineState(line("cans"), WORDS, tiling, judge),
             "broken": LineState(line("broken"), BROKEN_WORDS, tiling, judge),
-            "untaught": LineState(line("untaught"), WORDS, tiling, problem="no_reference"),
+            "untaught": LineState(line("untaught"), WORDS, tiling, problem=Reason.NO_REFERENCE),
             "aimless": LineState(line("aimless"), WORDS, tiling),
         }
         self.scheduler = Scheduler(max_pending=100, max_batch_frames=4, max_batch_tokens=1000)
@@ -69,7 +70,7 @@ class Bench:
             **options,
         )
 
-    def judge(self, *frames: Frame) -> list[Verdict]:
+    def judge(self, *frames: Frame) -> list[Judged]:
         """Submit all, step until nothing waits."""
         verdicts = [
             verdict for each in frames for verdict in self.engine.submit(each, self.clock.wall_ns())
@@ -84,7 +85,7 @@ def grey(value: int, frame_id: int = 0, **header: Any) -> Frame:
     return frame(frame_id, pixels=np.full((16, 16, 3), value, dtype=np.uint8), **header)
 
 
-def only(verdicts: list[Verdict]) -> Verdict:
+def only(verdicts: list[Judged]) -> Judged:
     assert len(verdicts) == 1
     return verdicts[0]
 
@@ -95,12 +96,13 @@ def test_a_good_and_a_bad_part() -> None:
     assert good.header.anomaly_score == pytest.approx(50 / 255)
     assert bad.header.outcome is Outcome.FAIL
     assert bad.header.fail_threshold == FAIL
-    assert bad.header.memory_version == "v1"
-    assert bad.header.model == "fake"
-    assert bad.anomaly_map is not None
-    assert bad.anomaly_map.shape == bad.header.map_shape == (2, 2)
-    assert len(bad.jpeg) == bad.header.jpeg_nbytes > 0
-    assert good.jpeg == b""
+    assert bad.header.provenance.memory_version == "v1"
+    assert bad.header.provenance.model == "fake"
+    assert bad.header.picture
+    assert bad.snapshot is not None
+    assert bad.snapshot.anomaly_map.shape == (2, 2)
+    assert (bad.snapshot.pixels == 200).all()
+    assert (good.header.picture, good.snapshot) == (False, None)
 
 
 def test_a_verdict_belongs_to_its_frame() -> None:
@@ -110,11 +112,11 @@ def test_a_verdict_belongs_to_its_frame() -> None:
     header = only(bench.judge(submitted)).header
     assert header.stream == submitted.header.stream
     assert header.frame_id == 77
-    assert header.captured_ns == CAPTURED_NS
-    assert header.received_ns == header.scored_ns == header.emitted_ns
-    assert header.received_ns == CAPTURED_NS + NS_PER_S // 4
-    assert header.deadline_ns == CAPTURED_NS + NS_PER_S
-    assert header.source_pts_ns == 123
+    assert header.times.captured_ns == CAPTURED_NS
+    assert header.times.received_ns == header.times.scored_ns == header.times.emitted_ns
+    assert header.times.received_ns == CAPTURED_NS + NS_PER_S // 4
+    assert header.times.deadline_ns == CAPTURED_NS + NS_PER_S
+    assert header.times.source_pts_ns == 123
 
 
 def test_a_tainted_frame_is_invalid_and_never_scored() -> None:
@@ -123,7 +125,7 @@ def test_a_tainted_frame_is_invalid_and_never_scored() -> None:
     assert verdict.header.outcome is Outcome.INVALID
     assert verdict.header.reason == "corrupt_packet"
     assert verdict.header.anomaly_score is None
-    assert verdict.anomaly_map is None
+    assert verdict.snapshot is None
     assert bench.model.batches == []
 
 
@@ -145,8 +147,7 @@ def test_what_cannot_be_scored_says_why(submitted: Frame, reason: str) -> None:
     assert verdict.header.outcome is Outcome.UNSCORED
     assert verdict.header.reason == reason
     assert verdict.header.anomaly_score is None
-    assert verdict.anomaly_map is None
-    assert verdict.jpeg == b""
+    assert verdict.snapshot is None
 
 
 def test_one_broken_line_does_not_stop_the_others() -> None:
@@ -249,7 +250,7 @@ def test_waiting_frames_can_be_abandoned() -> None:
     bench = Bench()
     for number in range(3):
         bench.engine.submit(grey(50, number), CAPTURED_NS)
-    verdicts = bench.engine.abandon("shutdown")
+    verdicts = bench.engine.abandon(Reason.SHUTDOWN)
     assert [each.header.frame_id for each in verdicts] == [0, 1, 2]
     assert {(v.header.outcome, v.header.reason) for v in verdicts} == {
         (Outcome.UNSCORED, "shutdown")
@@ -269,7 +270,7 @@ def test_nothing_to_do() -> None:
 
 def test_some_good_parts_carry_a_picture() -> None:
     verdicts = Bench(pass_sample_fraction=0.5).judge(*(grey(50, number) for number in range(10)))
-    assert sum(bool(each.jpeg) for each in verdicts) == 5
+    assert sum(each.header.picture for each in verdicts) == 5
 
 
 submissions = st.lists(
@@ -289,7 +290,7 @@ submissions = st.lists(
 def test_one_verdict_for_each_frame_whatever_happens(submitted: list[Any]) -> None:
     assume(sum(each[0] == "broken" for each in submitted) < MAX_ERRORS_IN_A_ROW)
     bench = Bench()
-    verdicts: list[Verdict] = []
+    verdicts: list[Judged] = []
     for number, (name, value, taint, deadline_s, right_size, step) in enumerate(submitted):
         deadline_ns = None if deadline_s is None else CAPTURED_NS + deadline_s * NS_PER_S
         header = {"line": name, "taint": taint, "deadline_ns": deadline_ns}
@@ -325,18 +326,20 @@ def test_a_shadow_judges_beside_without_a_say() -> None:
         Outcome.FAIL,
         Outcome.PASS,
     ]
-    assert [v.header.shadow_outcome for v in verdicts] == [
+    shadows = [v.header.shadow for v in verdicts]
+    assert [shadow and shadow.outcome for shadow in shadows] == [
         Outcome.PASS,
         Outcome.FAIL,
         Outcome.FAIL,
         None,
     ]
-    assert verdicts[1].header.shadow_score == pytest.approx(200 / 255)
-    assert verdicts[1].header.shadow_version == "v2"
-    report = bench.engine.shadows["bottles"].report()
+    assert shadows[1] is not None
+    assert shadows[1].score == pytest.approx(200 / 255)
+    assert shadows[1].version == "v2"
+    report = bench.engine.shadows.reports()["bottles"]
     assert (report.version, report.frames) == ("v2", 3)
     assert report.disagreements == {"PASS->FAIL": 1}
-    assert "cans" not in bench.engine.shadows
+    assert "cans" not in bench.engine.shadows.reports()
 
 
 def test_a_shadow_that_fails_harms_nobody() -> None:
@@ -347,7 +350,7 @@ def test_a_shadow_that_fails_harms_nobody() -> None:
     for number in range(2 * MAX_ERRORS_IN_A_ROW):
         verdict = only(bench.judge(grey(50, number)))
         assert verdict.header.outcome is Outcome.PASS
-        assert verdict.header.shadow_outcome is None
+        assert verdict.header.shadow is None
 
 
 def test_a_late_frame_is_no_disagreement_and_a_shadow_that_is_gone_is_not_told() -> None:
@@ -365,9 +368,9 @@ def test_a_late_frame_is_no_disagreement_and_a_shadow_that_is_gone_is_not_told()
     bench.model.look = slow  # type: ignore[method-assign,assignment]
     late = only(bench.judge(grey(50, 1, deadline_ns=bench.clock.wall_ns() + NS_PER_S)))
     assert late.header.outcome is Outcome.LATE
-    assert bench.engine.shadows["bottles"].report().frames == 1
+    assert bench.engine.shadows.reports()["bottles"].frames == 1
     bench.lines["bottles"] = replace(bench.lines["bottles"], shadow=None)
-    assert bench.engine.shadows == {}
+    assert bench.engine.shadows.reports() == {}
 
 
 class Station(Bench):
@@ -456,8 +459,8 @@ def test_another_shadow_is_counted_anew() -> None:
         shadow = MemoryInUse(STRICT, version, Thresholds(FAIL))
         bench.lines["bottles"] = replace(bench.lines["bottles"], shadow=shadow)
         bench.judge(grey(50))
-    assert bench.engine.shadows["bottles"].report().frames == 1
-    assert bench.engine.shadows["bottles"].version == "v3"
+    assert bench.engine.shadows.reports()["bottles"].frames == 1
+    assert bench.engine.shadows.reports()["bottles"].version == "v3"
 
 
 def test_a_calibrated_line_tells_how_likely_a_good_frame_scores_as_high() -> None:
@@ -483,18 +486,19 @@ def test_scores_that_left_their_calibration_are_told(caplog: pytest.LogCaptureFi
     line = bench.lines["bottles"].line.model_copy(update={"drift_every": 2})
     bench.lines["bottles"] = replace(bench.lines["bottles"], line=line, active=judge)
     headers = [only(bench.judge(grey(200, number))).header for number in range(120)]
-    tested = [header.frame_id for header in headers if header.drift_evidence is not None]
+    tested = [header.frame_id for header in headers if header.drift is not None]
     assert 40 <= len(tested) <= 60, "gaps of two or three"
-    [alarm] = [number for number, header in enumerate(headers) if header.drift_alarm]
-    assert headers[alarm].drift_alarm == "higher"
-    assert {
-        header.drift_evidence is None or header.drift_evidence >= 1 for header in headers[alarm:]
-    } == {True}
+    drifts = [header.drift for header in headers]
+    [alarm] = [number for number, drift in enumerate(drifts) if drift and drift.alarm]
+    raised = drifts[alarm]
+    assert raised is not None
+    assert raised.alarm == "higher"
+    assert all(drift is None or drift.evidence >= 1 for drift in drifts[alarm:])
     assert "line bottles: scores run higher than when it was calibrated" in caplog.text
     again = replace(judge, version="v2")
     bench.lines["bottles"] = replace(bench.lines["bottles"], active=again)
     fresh = [only(bench.judge(grey(200, 120 + number))).header for number in range(3)]
-    [evidence] = [each.drift_evidence for each in fresh if each.drift_evidence is not None][:1]
+    [evidence] = [each.drift.evidence for each in fresh if each.drift is not None][:1]
     assert evidence < 1, "a new memory begins anew"
 
 
@@ -513,4 +517,4 @@ def test_drift_needs_a_calibration_and_can_be_left_out(
     )
     line = bench.lines["bottles"].line.model_copy(update={"drift_every": every})
     bench.lines["bottles"] = replace(bench.lines["bottles"], line=line, active=judge)
-    assert (only(bench.judge(grey(50))).header.drift_evidence is not None) is tested
+    assert (only(bench.judge(grey(50))).header.drift is not None) is tested

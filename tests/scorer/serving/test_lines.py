@@ -15,8 +15,9 @@ from contract.errors import ConfigError, FlawlineError, MemoryMismatch, StorageE
 from scorer import ReferenceMemory, WinClip
 from scorer.references.manifest import mask_sha256
 from scorer.references.shelf import Shelf
-from scorer.serving.lines import RETRY_RELOADS, Lines
+from scorer.serving.lines import RETRY_S, Lines
 from scorer.serving.verdicts import Thresholds
+from tests.fakes import FakeClock
 from tests.scorer.pictures import part
 from tests.scorer.shelves import LATER, VERSION, WHO, line, manifest
 
@@ -27,10 +28,15 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 @pytest.fixture
-def lines(mini: WinClip, memory: ReferenceMemory, shelf: Shelf) -> Lines:
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def lines(mini: WinClip, memory: ReferenceMemory, shelf: Shelf, clock: FakeClock) -> Lines:
     """One line with an active memory."""
     put(shelf, memory, VERSION)
-    return Lines((line(),), mini, shelf)
+    return Lines((line(),), mini, shelf, clock)
 
 
 def put(shelf: Shelf, memory: ReferenceMemory, version: str, **changes: object) -> None:
@@ -50,11 +56,13 @@ def test_an_active_memory_is_loaded(lines: Lines) -> None:
 
 
 def test_a_line_without_memory_cannot_judge(mini: WinClip, shelf: Shelf) -> None:
-    assert Lines((line(),), mini, shelf)["bottles"].problem == "no_reference"
+    assert Lines((line(),), mini, shelf, FakeClock())["bottles"].problem == "no_reference"
 
 
 def test_a_line_may_judge_by_words_alone(mini: WinClip, shelf: Shelf) -> None:
-    state = Lines((line(zero_shot_threshold=0.5, fail_threshold=0.1),), mini, shelf)["bottles"]
+    state = Lines((line(zero_shot_threshold=0.5, fail_threshold=0.1),), mini, shelf, FakeClock())[
+        "bottles"
+    ]
     assert state.problem is None
     assert state.memory is None
     assert state.thresholds == Thresholds(0.5)
@@ -65,7 +73,9 @@ def test_the_configured_threshold_counts_more_than_the_enrolled_one(
 ) -> None:
     put(shelf, memory, VERSION)
     configured = line(fail_threshold=0.6, review_threshold=0.4)
-    assert Lines((configured,), mini, shelf)["bottles"].thresholds == Thresholds(0.6, 0.4)
+    assert Lines((configured,), mini, shelf, FakeClock())["bottles"].thresholds == Thresholds(
+        0.6, 0.4
+    )
 
 
 def test_a_new_memory_is_followed(lines: Lines, shelf: Shelf, memory: ReferenceMemory) -> None:
@@ -82,7 +92,7 @@ def test_a_new_memory_is_followed(lines: Lines, shelf: Shelf, memory: ReferenceM
 def test_a_memory_made_while_running_is_followed(
     mini: WinClip, shelf: Shelf, memory: ReferenceMemory
 ) -> None:
-    lines = Lines((line(),), mini, shelf)
+    lines = Lines((line(),), mini, shelf, FakeClock())
     put(shelf, memory, VERSION)
     lines.reload()
     assert lines["bottles"].problem is None
@@ -119,7 +129,7 @@ def test_a_mismatch_is_refused_with_its_reason(
     assert "enroll the line again" in caplog.text
     assert lines["bottles"].memory_version == VERSION
     assert lines["bottles"].problem is None
-    started_anew = Lines((line(),), mini, shelf)["bottles"]
+    started_anew = Lines((line(),), mini, shelf, FakeClock())["bottles"]
     assert started_anew.problem == "memory_mismatch"
     assert started_anew.memory is None
     with pytest.raises(MemoryMismatch, match=said):
@@ -151,7 +161,7 @@ def test_damage_leaves_the_memory_in_use_alone(
     assert "line bottles: " in caplog.text
     assert lines["bottles"].memory_version == VERSION
     assert lines["bottles"].memory is not None
-    assert Lines((line(),), mini, shelf)["bottles"].problem == "memory_damaged"
+    assert Lines((line(),), mini, shelf, FakeClock())["bottles"].problem == "memory_damaged"
 
 
 def test_a_refusal_is_told_once(
@@ -167,7 +177,7 @@ def test_a_line_recovers_once_a_good_memory_is_active(
     mini: WinClip, shelf: Shelf, memory: ReferenceMemory
 ) -> None:
     put(shelf, memory, VERSION, preset="anomalib")
-    lines = Lines((line(),), mini, shelf)
+    lines = Lines((line(),), mini, shelf, FakeClock())
     assert lines["bottles"].problem == "memory_mismatch"
     put(shelf, memory, LATER)
     lines.reload()
@@ -183,11 +193,11 @@ def test_a_pointer_that_was_removed(lines: Lines, tmp_path: Path) -> None:
 
 def test_an_inspection_size_that_the_model_does_not_take(mini: WinClip, shelf: Shelf) -> None:
     with pytest.raises(ConfigError, match=r"bottles.*128 px.*at least 240"):
-        Lines((line(inspection_px=128),), mini, shelf)
+        Lines((line(inspection_px=128),), mini, shelf, FakeClock())
 
 
 def test_each_line_has_words_of_its_own(mini: WinClip, shelf: Shelf) -> None:
-    lines = Lines((line(), line("cans", anomalous_states=("dented {}",))), mini, shelf)
+    lines = Lines((line(), line("cans", anomalous_states=("dented {}",))), mini, shelf, FakeClock())
     assert (lines["bottles"].text - lines["cans"].text).abs().max() > 1e-4
 
 
@@ -236,7 +246,7 @@ def test_a_memory_of_another_mask_or_tiling_is_refused(
     mask = tmp_path / "mask.png"
     Image.fromarray(np.full((8, 8), 255, np.uint8)).save(mask)
     for changed in (line(mask=mask), line(tile_overlap_px=32), line(tile_memory="pooled")):
-        assert Lines((changed,), mini, shelf)["bottles"].problem == "memory_mismatch"
+        assert Lines((changed,), mini, shelf, FakeClock())["bottles"].problem == "memory_mismatch"
 
 
 def test_a_memory_of_a_mask_that_is_newer_than_the_one_in_use_is_refused(
@@ -247,7 +257,7 @@ def test_a_memory_of_a_mask_that_is_newer_than_the_one_in_use_is_refused(
     Image.fromarray(np.full((8, 8), 255, np.uint8)).save(mask)
     masked = line(mask=mask)
     put(shelf, memory, VERSION, mask_sha256=mask_sha256(masked))
-    lines = Lines((masked,), mini, shelf)
+    lines = Lines((masked,), mini, shelf, FakeClock())
     assert lines["bottles"].memory_version == VERSION
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(mask)
     put(shelf, memory, LATER, mask_sha256=mask_sha256(masked))
@@ -255,11 +265,12 @@ def test_a_memory_of_a_mask_that_is_newer_than_the_one_in_use_is_refused(
         lines.fetch("bottles", LATER)
     lines.reload()
     assert lines["bottles"].memory_version == VERSION
-    assert Lines((masked,), mini, shelf)["bottles"].memory_version == LATER
+    assert Lines((masked,), mini, shelf, FakeClock())["bottles"].memory_version == LATER
 
 
 def test_a_memory_that_finds_no_room_leaves_the_line_alone_and_is_tried_again(
     lines: Lines,
+    clock: FakeClock,
     shelf: Shelf,
     memory: ReferenceMemory,
     mini: WinClip,
@@ -275,8 +286,11 @@ def test_a_memory_that_finds_no_room_leaves_the_line_alone_and_is_tried_again(
         assert lines["bottles"].memory_version == VERSION
         assert lines["bottles"].problem is None
     assert "does not fit cpu (OutOfMemoryError)" in caplog.text
-    for _ in range(RETRY_RELOADS):
-        lines.reload()
+    clock.advance(RETRY_S - 0.1)
+    lines.reload()
+    assert lines["bottles"].memory_version == VERSION, "not yet"
+    clock.advance(0.1)
+    lines.reload()
     assert lines["bottles"].memory_version == LATER
 
 
@@ -300,7 +314,7 @@ def test_a_mask_that_cannot_be_used_is_a_configuration_error(
 ) -> None:
     mask = tmp_path / "mask.png"
     with pytest.raises(ConfigError, match=r"line bottles: .*mask"):
-        Lines((line(mask=mask),), mini, shelf)
+        Lines((line(mask=mask),), mini, shelf, FakeClock())
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(mask)
     with pytest.raises(ConfigError, match="mask without any inspected pixel"):
-        Lines((line(mask=mask),), mini, shelf)
+        Lines((line(mask=mask),), mini, shelf, FakeClock())

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from contract.codec import Verdict
+from contract.messages import VerdictMessage
 from scorer.serving.outbox import Outbox
 from tests.contract.examples import verdict_message
 from tests.fakes import FakeClock
@@ -23,8 +23,8 @@ CAPACITY = 5
 RESEND_S = 2.0
 
 
-def verdict(delivery_id: int) -> Verdict:
-    return Verdict(verdict_message(delivery_id=delivery_id))
+def verdict(delivery_id: int) -> VerdictMessage:
+    return verdict_message(delivery_id=delivery_id)
 
 
 def send_all(outbox: Outbox, now_s: float) -> list[int]:
@@ -32,7 +32,7 @@ def send_all(outbox: Outbox, now_s: float) -> list[int]:
     left = []
     while (due := outbox.next(now_s)) is not None:
         outbox.sent(due, now_s)
-        left.append(due.header.delivery_id)
+        left.append(due.delivery_id)
     return left
 
 
@@ -63,7 +63,7 @@ def test_what_could_not_leave_stays_first() -> None:
     for _ in range(3):
         due = outbox.next(0.0)
         assert due is not None
-        assert due.header.delivery_id == 0
+        assert due.delivery_id == 0
 
 
 def test_acknowledged_twice_or_never_sent() -> None:

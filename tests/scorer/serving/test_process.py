@@ -6,15 +6,18 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from contract.codec import Frame, Verdict, decode, encode, encode_frame
+from contract.codec import Frame, decode, encode, encode_frame
 from contract.config_file import load_config
 from contract.errors import FlawlineError
-from contract.messages import Outcome, ProcessState, ReplyMessage, StreamKey
+from contract.messages import Outcome, ProcessState, ReplyMessage, StreamKey, VerdictMessage
 from scorer.references.enrolment import enroll
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import load_model
@@ -51,9 +54,9 @@ def frame_ids() -> Iterator[int]:
     return count()
 
 
-def by_frame(verdicts: list[Verdict]) -> dict[tuple[StreamKey, int], Verdict]:
+def by_frame(verdicts: list[VerdictMessage]) -> dict[tuple[StreamKey, int], VerdictMessage]:
     """Verdicts by frame; fails if a frame has two."""
-    found = {(each.header.stream, each.header.frame_id): each for each in verdicts}
+    found = {(each.stream, each.frame_id): each for each in verdicts}
     assert len(found) == len(verdicts)
     return found
 
@@ -78,7 +81,7 @@ def test_one_verdict_for_each_frame_of_two_lines(
         ]
     ]
     verdicts = by_frame(scorer.judge(frames))
-    headers = [verdicts[key(sent)].header for sent in frames]
+    headers = [verdicts[key(sent)] for sent in frames]
     assert [(each.outcome, each.reason) for each in headers if each.line != "bottles"] == [
         (Outcome.UNSCORED, "no_reference"),
         (Outcome.UNSCORED, "unknown_line"),
@@ -91,15 +94,29 @@ def test_one_verdict_for_each_frame_of_two_lines(
         Outcome.PASS,
     ]
     good, other = verdicts[key(frames[0])], verdicts[key(frames[2])]
-    assert good.header.anomaly_score is not None
-    assert other.header.anomaly_score is not None
-    assert good.header.anomaly_score < 1e-4 < other.header.anomaly_score
-    assert good.anomaly_map is not None
-    assert good.anomaly_map.shape == (15, 15)
-    assert (other.header.outcome is Outcome.FAIL) == bool(other.jpeg)
-    assert good.header.model == "flawline-mini"
-    assert good.header.scored_ns is not None
-    assert good.header.received_ns <= good.header.scored_ns <= good.header.emitted_ns
+    assert good.anomaly_score is not None
+    assert other.anomaly_score is not None
+    assert good.anomaly_score < 1e-4 < other.anomaly_score
+    assert (other.outcome is Outcome.FAIL) == other.picture
+    assert good.provenance.model == "flawline-mini"
+    assert good.times.scored_ns is not None
+    assert good.times.received_ns <= good.times.scored_ns <= good.times.emitted_ns
+
+
+def test_the_picture_of_a_bad_part_follows_its_verdict(
+    scorer: RunningScorer, frame_ids: Iterator[int]
+) -> None:
+    sent = frame(next(frame_ids), pixels=255 - GOOD)
+    (verdict,) = scorer.judge([sent])
+    assert verdict.outcome is Outcome.FAIL
+    assert verdict.picture
+    while (evidence := scorer.picture()).header.verdict.frame_id != verdict.frame_id:
+        pass
+    assert evidence.header.verdict.anomaly_score == verdict.anomaly_score
+    assert evidence.anomaly_map.shape == (15, 15)
+    assert float(evidence.anomaly_map.max()) == pytest.approx(verdict.anomaly_score)
+    with Image.open(BytesIO(evidence.jpeg)) as image:
+        assert np.abs(np.asarray(image).astype(int) - sent.pixels).mean() < 4
 
 
 def test_heartbeats(scorer: RunningScorer) -> None:
@@ -116,8 +133,8 @@ def test_what_is_not_acknowledged_is_sent_again(
     scorer.send(*encode_frame(sent))
     first = scorer.receive()
     again = scorer.receive()
-    assert again.header == first.header
-    scorer.acknowledge(again.header.delivery_id)
+    assert again == first
+    scorer.acknowledge(again.delivery_id)
     scorer.status(lambda message: message.pending == 0)
 
 
@@ -192,7 +209,7 @@ def test_a_memory_that_does_not_fit_is_refused_and_the_active_one_stays(
         scorer.ask("activate", line="bottles", memory_version="other-preset")
     assert shelf.active("bottles") == active
     (verdict,) = scorer.judge([frame(next(frame_ids), pixels=GOOD)])
-    assert verdict.header.memory_version == active
+    assert verdict.provenance.memory_version == active
 
 
 def test_a_memory_made_while_streaming_loses_no_frame(
@@ -212,9 +229,9 @@ def test_a_memory_made_while_streaming_loses_no_frame(
     frames = [frame(next(frame_ids), pixels=GOOD) for _ in range(12)]
     verdicts = scorer.judge(frames, between=activate_after_four)
     assert set(by_frame(verdicts)) == {key(sent) for sent in frames}
-    versions = Counter(verdict.header.memory_version for verdict in verdicts)
+    versions = Counter(verdict.provenance.memory_version for verdict in verdicts)
     assert set(versions) == {before, LATER}
-    assert {verdict.header.outcome for verdict in verdicts} == {Outcome.PASS}
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.PASS}
 
 
 def test_shadow_promotion_and_going_back_while_streaming_lose_no_frame(
@@ -243,9 +260,12 @@ def test_shadow_promotion_and_going_back_while_streaming_lose_no_frame(
     frames = [frame(next(frame_ids), pixels=GOOD) for _ in range(18)]
     verdicts = scorer.judge(frames, between=act)
     assert set(by_frame(verdicts)) == {key(sent) for sent in frames}
-    outcomes = {verdict.header.memory_version: verdict.header.outcome for verdict in verdicts}
+    outcomes = {verdict.provenance.memory_version: verdict.outcome for verdict in verdicts}
     assert outcomes == {before: Outcome.PASS, strict["version"]: Outcome.FAIL}
-    assert {verdict.header.shadow_outcome for verdict in verdicts} == {None, Outcome.FAIL}
+    assert {verdict.shadow and verdict.shadow.outcome for verdict in verdicts} == {
+        None,
+        Outcome.FAIL,
+    }
     assert shelf.shadowing("bottles") is None
 
 
@@ -257,15 +277,15 @@ def test_a_line_is_taught_from_its_stream(scorer: RunningScorer, frame_ids: Iter
     verdicts = scorer.judge(
         [frame(next(frame_ids), line="cans", pixels=part(seed)) for seed in (1, 2)]
     )
-    assert {verdict.header.reason for verdict in verdicts} == {"no_reference"}
+    assert {verdict.reason for verdict in verdicts} == {"no_reference"}
     for _ in until_deadline("a memory for cans"):
         reply = scorer.ask("status")
         if reply.memories["cans"]:
             break
     assert reply.text == f"line cans: enrolled {reply.memories['cans']}"
     (verdict,) = scorer.judge([frame(next(frame_ids), line="cans", pixels=part(1))])
-    assert verdict.header.outcome is Outcome.PASS
-    assert verdict.header.memory_version == reply.memories["cans"]
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.provenance.memory_version == reply.memories["cans"]
 
 
 def test_sigterm_drains(scorer: RunningScorer, frame_ids: Iterator[int]) -> None:
@@ -275,7 +295,7 @@ def test_sigterm_drains(scorer: RunningScorer, frame_ids: Iterator[int]) -> None
         scorer.send(*encode_frame(sent))
     scorer.process.send_signal(signal.SIGTERM)
     verdicts = [scorer.receive() for _ in frames]
-    scorer.acknowledge(*(verdict.header.delivery_id for verdict in verdicts))
+    scorer.acknowledge(*(verdict.delivery_id for verdict in verdicts))
     assert set(by_frame(verdicts)) == {key(sent) for sent in frames}
     assert scorer.process.wait(60) == 0
     assert "Traceback" not in scorer.log()

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from contract.clock import SystemClock
-from contract.codec import Verdict, decode_verdict, encode
+from contract.codec import decode_verdict, encode
 from contract.config import CacheSettings, Config
-from contract.messages import AckMessage, Outcome
+from contract.messages import AckMessage, Outcome, VerdictMessage
 from contract.process import Shell
 from contract.sockets import Sockets
 from scorer import WinClip
@@ -24,6 +24,7 @@ from scorer.serving.batch import BatchScorer
 from scorer.serving.collector import Collector
 from scorer.serving.cost import Cost
 from scorer.serving.engine import Engine
+from scorer.serving.evidence import EvidenceSender
 from scorer.serving.lines import Lines, LineState, MemoryInUse
 from scorer.serving.scheduler import Scheduler
 from scorer.serving.service import OUTBOX_VERDICTS, Service
@@ -49,9 +50,9 @@ class OneLine(dict[str, LineState]):
 
 
 @contextmanager
-def _sinks(config: Config) -> Iterator[list[Verdict]]:
+def _sinks(config: Config) -> Iterator[list[VerdictMessage]]:
     """Acknowledges whatever comes, until the end of the block."""
-    received: list[Verdict] = []
+    received: list[VerdictMessage] = []
     done = Event()
     with Sockets(config) as sockets:
         socket = sockets.bind("verdicts")
@@ -61,7 +62,7 @@ def _sinks(config: Config) -> Iterator[list[Verdict]]:
                 while socket.poll(20):
                     identity, *parts = socket.recv_multipart()
                     received.append(decode_verdict(parts))
-                    delivery_id = received[-1].header.delivery_id
+                    delivery_id = received[-1].delivery_id
                     socket.send_multipart(
                         [identity, encode(AckMessage(delivery_ids=(delivery_id,)))]
                     )
@@ -106,7 +107,11 @@ def test_any_number_of_waiting_frames_is_worked_off(short_directory: Path, waiti
     for number in range(waiting):
         assert engine.submit(frame(number, pixels=pixels), 0) == []
     with _sinks(config) as received:
-        with Sockets(config) as sockets, Collector(model, lines, shelf, shell.clock) as collector:
+        with (
+            Sockets(config) as sockets,
+            Collector(model, lines, shelf, shell.clock) as collector,
+            EvidenceSender(sockets.connect("evidence")) as evidence,
+        ):
             Service(
                 shell,
                 config,
@@ -116,6 +121,7 @@ def test_any_number_of_waiting_frames_is_worked_off(short_directory: Path, waiti
                 lines=lines,
                 collector=collector,
                 shelf=shelf,
+                evidence=evidence,
             ).run()
-    assert sorted(verdict.header.frame_id for verdict in received) == list(range(waiting))
-    assert {verdict.header.outcome for verdict in received} == {Outcome.PASS}
+    assert sorted(verdict.frame_id for verdict in received) == list(range(waiting))
+    assert {verdict.outcome for verdict in received} == {Outcome.PASS}

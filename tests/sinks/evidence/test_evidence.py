@@ -13,17 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contract.codec import Verdict
 from contract.config_sinks import EvidenceSettings
 from contract.errors import ImageError, StorageError
 from contract.messages import Outcome
 from sinks.evidence.album import Album
-from sinks.evidence.evidence import Evidence, evidence_path
+from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.evidence.heatmap import FAIL_AT, LUT, REVIEW_AT, caption_of, render, shade, side_by_side
 from sinks.fanout import Fanout
 from sinks.metrics.metrics import Metrics
 from tests.fakes import FakeClock
-from tests.sinks.kit import arrival, metrics, picture_verdict, until, value_of, verdict
+from tests.sinks.kit import arrival, evidence_of, metrics, until, value_of, verdict
 
 DAY_S = 86_400
 
@@ -44,8 +43,8 @@ def test_colours_get_lighter_all_the_way() -> None:
 
 
 def test_a_picture_shows_crop_overlay_and_caption() -> None:
-    picture = picture_verdict(7, anomaly_score=0.75, review_threshold=0.3)
-    with Image.open(io.BytesIO(render(picture, quality=90))) as image:
+    header = verdict(7, Outcome.FAIL, anomaly_score=0.75, review_threshold=0.3)
+    with Image.open(io.BytesIO(render(evidence_of(header), quality=90))) as image:
         assert image.format == "JPEG"
         pixels = np.asarray(image.convert("RGB"), dtype=float)
     assert pixels.shape[1] == 2 * 64 + 2
@@ -53,7 +52,7 @@ def test_a_picture_shows_crop_overlay_and_caption() -> None:
     assert np.abs(crop - [40, 120, 200]).mean() < 8
     assert overlay[40:48].mean() > overlay[:8].mean() + 50
     assert pixels[48:].max() > 150
-    assert caption_of(picture.header) == "belt/top #7  FAIL  score 0.750  fail at 0.500"
+    assert caption_of(header) == "belt/top #7  FAIL  score 0.750  fail at 0.500"
 
 
 def test_arrays_are_drawn_too() -> None:
@@ -64,28 +63,30 @@ def test_arrays_are_drawn_too() -> None:
 
 @pytest.mark.parametrize("jpeg", [b"no picture", b"\xff\xd8\xff\xe0", b""])
 def test_what_is_no_jpeg_is_an_image_error(jpeg: bytes) -> None:
-    broken = picture_verdict(0)._replace(jpeg=jpeg)
+    broken = evidence_of(verdict(0))._replace(jpeg=jpeg)
     with pytest.raises(ImageError, match="no JPEG"):
         render(broken, quality=90)
 
 
 @contextmanager
-def filing(directory: Path, **fields: Any) -> Iterator[tuple[Fanout, Metrics]]:
+def filing(directory: Path, **fields: Any) -> Iterator[tuple[EvidenceFolder, Metrics]]:
     numbers = metrics()
-    sink = Evidence(directory, EvidenceSettings(**fields), clock=FakeClock(), metrics=numbers)
-    fanout = Fanout([sink], numbers)
+    folder = EvidenceFolder(
+        directory, EvidenceSettings(**fields), clock=FakeClock(), metrics=numbers
+    )
+    fanout = Fanout([], numbers, workers=[folder])
     fanout.start()
     try:
-        yield fanout, numbers
+        yield folder, numbers
     finally:
         fanout.stop(10)
 
 
 def test_pictures_are_filed_by_line_day_and_frame(tmp_path: Path) -> None:
-    with filing(tmp_path / "heatmaps") as (fanout, _):
-        came = arrival(picture_verdict(7, captured_ns=1_790_000_000 * 10**9))
-        fanout.offer(came)
-        fanout.offer(arrival(verdict(8)))
+    header = verdict(7, Outcome.FAIL, captured_ns=1_790_000_000 * 10**9, picture=True)
+    came = arrival(header)
+    with filing(tmp_path / "heatmaps") as (folder, _):
+        assert folder.offer(evidence_of(header))
     (path,) = (tmp_path / "heatmaps").rglob("*.*")
     assert str(path.relative_to(tmp_path / "heatmaps")) == evidence_path(came)
     assert evidence_path(came) == "belt/2026-09-21/top-1790000000000-7-FAIL.jpg"
@@ -93,10 +94,9 @@ def test_pictures_are_filed_by_line_day_and_frame(tmp_path: Path) -> None:
 
 
 def test_a_broken_picture_is_counted_and_the_next_one_is_filed(tmp_path: Path) -> None:
-    with filing(tmp_path) as (fanout, numbers):
-        whole = picture_verdict(1)
-        fanout.offer(arrival(Verdict(whole.header, whole.anomaly_map, b"broken")))
-        fanout.offer(arrival(picture_verdict(2)))
+    with filing(tmp_path) as (folder, numbers):
+        folder.offer(evidence_of(verdict(1, Outcome.FAIL))._replace(jpeg=b"broken"))
+        folder.offer(evidence_of(verdict(2, Outcome.FAIL)))
         until(lambda: list(tmp_path.rglob("*-2-FAIL.jpg")))
         labels = {"sink": "evidence", "reason": "picture"}
         assert value_of(numbers, "sink_errors_total", **labels) == 1
@@ -175,7 +175,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_outcome_in_the_name_is_what_counts() -> None:
-    late = arrival(picture_verdict(3, Outcome.FAIL, deadline_ns=1))
+    late = arrival(verdict(3, Outcome.FAIL, deadline_ns=1, picture=True))
     path = evidence_path(late)
     assert path is not None
     assert path.endswith("-3-LATE.jpg")

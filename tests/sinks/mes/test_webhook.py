@@ -25,7 +25,7 @@ from sinks.metrics.metrics import Metrics
 from sinks.store.event import event_id
 from tests.http_receiver import HANG, HttpReceiver, http_receiver
 from tests.plc import free_port
-from tests.sinks.kit import arrival, metrics, picture_verdict, until, value_of, verdict
+from tests.sinks.kit import arrival, metrics, until, value_of, verdict
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -76,22 +76,21 @@ def receiver() -> Iterator[HttpReceiver]:
 
 
 def test_an_event_arrives_as_a_cloud_event(receiver: HttpReceiver) -> None:
-    picture = picture_verdict(7, anomaly_score=0.75)
+    header = verdict(7, Outcome.FAIL, anomaly_score=0.75, picture=True)
     with hook(receiver.url) as it:
-        it.fanout.offer(arrival(picture))
+        it.fanout.offer(arrival(header))
         until(lambda: receiver.requests)
     (request,) = receiver.requests
     assert request.headers["content-type"] == "application/cloudevents+json"
     assert "webhook-signature" not in request.headers
     event = from_http_event(HTTPMessage(request.headers, request.body))
-    header = picture.header
-    assert event.get_id() == event_id(header.stream, 7, header.captured_ns)
+    assert event.get_id() == event_id(header.stream, 7, header.times.captured_ns)
     assert event.get_type() == "flawline.verdict"
     assert event.get_source() == "/flawline/station/belt/top"
     data = request.document["data"]
     assert (data["outcome"], data["frame_id"], data["anomaly_score"]) == ("FAIL", 7, 0.75)
     assert data["evidence"].startswith("belt/")
-    assert data["captured_ns"] == header.captured_ns
+    assert data["captured_ns"] == header.times.captured_ns
 
 
 def test_only_wanted_outcomes_are_sent(receiver: HttpReceiver) -> None:

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from contract.config_sinks import MetricsSettings
 from contract.errors import AddressInUse, ConfigError
 from contract.messages import CameraState, Outcome
+from contract.reasons import DeliveryReason
 from sinks.ledger.book import Book, Settled
 from sinks.metrics.metrics import LATENCY_BUCKETS_S, Metrics
 from tests.fakes import FakeClock
@@ -162,8 +163,8 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
     numbers.arrived(arrival(verdict(0, reused_fraction=0.5, cache_score_error=0.01, **shadowed)))
     numbers.arrived(arrival(verdict(1, drift_evidence=2.0, drift_alarm="higher")))
     numbers.booked(Counter({Settled(STREAM, Outcome.PASS, None): 1}), {STREAM: 1})
-    numbers.dropped("mes", "queue_full")
-    numbers.failed("mes", "timeout")
+    numbers.dropped("mes", DeliveryReason.QUEUE_FULL)
+    numbers.failed("mes", DeliveryReason.TIMEOUT)
     numbers.watch_queue("mes", lambda: 4)
     numbers.wire_error()
     numbers.open_frames(2)

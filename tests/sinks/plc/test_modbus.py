@@ -14,11 +14,12 @@ from contract.clock import NS_PER_S, SystemClock
 from contract.config import Line
 from contract.config_sinks import Modbus
 from contract.messages import Outcome, VerdictMessage
+from contract.reasons import Fault
 from sinks.arrival import Arrivals
 from sinks.fanout import Fanout
 from sinks.metrics.metrics import Metrics
 from sinks.plc.modbus import Plc
-from sinks.plc.registers import NO_BITS, UNKNOWN_CAMERA, Fault, RegisterBlock, Status
+from sinks.plc.registers import NO_BITS, UNKNOWN_CAMERA, RegisterBlock, Status
 from tests.plc import PlcServer, free_port, plc_server
 from tests.sinks.kit import (
     STREAM,
@@ -112,7 +113,7 @@ def test_other_lines_and_second_deliveries_are_not_told() -> None:
         it.tell(verdict(0, stream=STREAM._replace(line="other")))
         receipt = Arrivals()
         for _ in range(3):
-            it.fanout.offer(arrival(verdict(1), receipt=receipt))
+            it.fanout.offer(arrival(verdict(1), arrivals=receipt))
         it.tell(verdict(2, stream=STREAM._replace(camera="unknown")))
         block = _settled(plc, sequence=2)
         assert block.camera == UNKNOWN_CAMERA
@@ -154,7 +155,7 @@ def test_bits_are_cleared_when_the_deadline_has_passed() -> None:
         it.alive()
         _settled(plc, status=Status.ONLINE)
         header = verdict(0)
-        it.tell(verdict(0, deadline_ns=header.captured_ns + NS_PER_S // 2))
+        it.tell(verdict(0, deadline_ns=header.times.captured_ns + NS_PER_S // 2))
         assert _settled(plc, sequence=1).status == GOOD
         block = _settled(plc, status=Status.ONLINE)
         assert (block.outcome, block.fault, block.sequence) == (1, Fault.NONE, 1)
@@ -176,8 +177,8 @@ def test_what_piles_up_while_the_plc_is_away_is_merged_and_counted() -> None:
         errors = it.errors("connection")
         until(lambda: it.errors("connection") > errors)
         now = verdict(3)
-        it.tell(verdict(3, deadline_ns=now.captured_ns + NS_PER_S // 10))
-        until(lambda: SystemClock().wall_ns() > now.captured_ns + NS_PER_S // 5)
+        it.tell(verdict(3, deadline_ns=now.times.captured_ns + NS_PER_S // 10))
+        until(lambda: SystemClock().wall_ns() > now.times.captured_ns + NS_PER_S // 5)
         with plc_server(port) as plc:
             it.alive()
             block = _settled(plc, sequence=4)

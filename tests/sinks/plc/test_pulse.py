@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contract.messages import CameraState, ProcessState
+from contract.reasons import Fault
 from sinks.plc.pulse import Pulse
-from sinks.plc.registers import Fault
 from tests.fakes import FakeClock
 from tests.sinks.kit import STREAM, camera, drop, scorer_alive, verdict
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from contract.config_sinks import MODBUS_WORDS
 from contract.messages import Outcome
+from contract.reasons import FAULTS, Fault
 from sinks.plc import registers
 from sinks.plc.indication import FOREVER, Indication
-from sinks.plc.registers import FAULTS, NO_BITS, NUM_WORDS, Fault, RegisterBlock, Status
+from sinks.plc.registers import NO_BITS, NUM_WORDS, RegisterBlock, Status
 from tests.sinks.kit import verdict
 
 OUTCOMES = st.sampled_from(Outcome)

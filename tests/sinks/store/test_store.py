@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from hypothesis import given
 
 from contract.clock import NS_PER_S
 from contract.errors import EXIT_PERMANENT, ConfigError, StorageError
@@ -21,6 +21,7 @@ from sinks.store.event import Event, event_id
 from sinks.store.rows import Drop
 from sinks.store.schema import EVENTS, METADATA
 from sinks.store.store import PAGE, Store
+from tests.contract.strategies import verdicts
 from tests.sinks.kit import STREAM, verdict
 
 S0 = 1_790_000_000 * NS_PER_S
@@ -130,8 +131,17 @@ def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
         assert compare_metadata(context, METADATA) == []
 
 
-def test_event_fields_are_the_columns() -> None:
-    assert [field.name for field in fields(Event)] == [column.name for column in EVENTS.c]
+@given(verdicts())
+def test_an_event_is_its_row(header: VerdictMessage) -> None:
+    """Every field of a verdict is a column and comes back, whatever it is."""
+    event = Event.of(header, arrived_ns=S0, evidence="belt/2026-09-21/x.jpg")
+    row = event.row()
+    assert set(row) == {column.name for column in EVENTS.c}
+    assert Event.of_row(row) == event
+    assert row["captured_ns"] == header.times.captured_ns
+    assert row["memory_version"] == header.provenance.memory_version
+    assert row["shadow_outcome"] == (header.shadow and header.shadow.outcome)
+    assert row["cache_score_error"] == (header.cache and header.cache.score_error)
 
 
 def test_a_store_of_newer_software_is_refused(tmp_path: Path) -> None:
