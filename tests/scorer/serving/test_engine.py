@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -451,6 +452,20 @@ def test_one_change_does_not_shut_a_still_camera_out() -> None:
         station.clock.advance(0.1)
     assert outcomes[3] is Outcome.LATE
     assert set(outcomes[-100:]) == {Outcome.PASS}
+
+
+def test_a_machine_that_is_too_slow_is_probed_once_a_second_and_no_more() -> None:
+    """Every frame takes 100 ms and has 60; ten come a second."""
+    station = Station()
+    scored = []
+    for number in range(100):
+        deadline_ns = station.clock.wall_ns() + NS_PER_S * 6 // 100
+        header = only(station.judge(grey(50, number, deadline_ns=deadline_ns))).header
+        assert header.outcome is Outcome.LATE
+        scored += [station.clock.monotonic_s()] if header.anomaly_score is not None else []
+        station.clock.advance(0.1)
+    assert 5 <= len(scored) <= 10
+    assert min(after - before for before, after in pairwise(scored)) > 1.0
 
 
 def test_another_shadow_is_counted_anew() -> None:
