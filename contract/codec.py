@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
 
 from contract.errors import WireError
 from contract.messages import (
@@ -55,8 +55,8 @@ def decode(header: bytes | memoryview) -> AnyMessage:
     if len(header) > MAX_HEADER_BYTES:
         raise WireError(f"header of {len(header)} bytes", f"at most {MAX_HEADER_BYTES}")
     try:
-        fields = from_json(bytes(header))
-    except ValueError as error:
+        fields = json.loads(bytes(header))
+    except (ValueError, RecursionError) as error:
         raise WireError("message refused at the header", str(error)) from None
     try:
         return _ANY.validate_python(upgraded(fields) if isinstance(fields, dict) else fields)

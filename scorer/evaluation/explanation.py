@@ -17,6 +17,7 @@ from torch import Tensor
 from contract.errors import FlawlineError
 from contract.image import Pixels
 from scorer.clip.presets import PATCH, window
+from scorer.scoring.maps import unit
 from scorer.scoring.memory import ReferenceMemory
 from scorer.scoring.winclip import WinClip
 from scorer.windows.geometry import window_patches
@@ -150,7 +151,7 @@ def _most_anomalous(scores: Tensor, grid: tuple[int, int], side: int, place: int
 
 
 def _nearest(patch: Tensor, references: Tensor, grid: tuple[int, int]) -> Nearest:
-    similarity = references.float() @ patch.float()
+    similarity = unit(references) @ unit(patch)
     best = int(similarity.argmax())
     reference, inside = divmod(best, grid[0] * grid[1])
     row, column = divmod(inside, grid[1])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 MIN_TERM = 1e-6
+MIN_LENGTH = 1e-12
 MAX_SIMILARITIES = 1 << 24
 MAX_REFERENCE_VALUES = 1 << 24
 
@@ -88,17 +89,31 @@ def association(features: Tensor, references: Tensor) -> Tensor:
     differences that matter.
 
     Args:
-        features: (N, F, D) of length 1.
-        references: (R, D) of length 1.
+        features: (N, F, D) of length 1, in their own type.
+        references: (R, D) of length 1, in their own type.
 
     Returns:
         float32 (N, F): min over r of (1 - cos) / 2, in [0, 1].
     """
-    queries = features.flatten(0, 1).float()
+    queries = unit(features.flatten(0, 1))
     block = min(
         MAX_SIMILARITIES // max(1, queries.shape[0]), MAX_REFERENCE_VALUES // queries.shape[1]
     )
     nearest = torch.full(queries.shape[:1], -1.0, device=features.device)
     for part in torch.split(references, max(1, block)):
-        nearest = torch.maximum(nearest, (queries @ part.float().T).amax(dim=-1))
+        nearest = torch.maximum(nearest, (queries @ unit(part).T).amax(dim=-1))
     return ((1.0 - nearest) / 2.0).clamp(0.0, 1.0).reshape(features.shape[:2])
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Float32 vectors (..., D) of length 1, from vectors that have it in their own type.
+
+    Eight bits round a vector of length 1 to one that is up to 0.002 longer or shorter. A part
+    would differ from itself, and the longest reference be the nearest.
+    """
+    if vectors.dtype == torch.float32:
+        return vectors
+    exact = vectors.float()
+    # In place, on the copy: with many references this is bound by memory.
+    lengths = torch.linalg.vector_norm(exact, dim=-1, keepdim=True)
+    return exact.div_(lengths.clamp_min_(MIN_LENGTH))

@@ -81,6 +81,24 @@ def test_association_never_leaves_0_to_1() -> None:
     assert association(vectors[:, :1], -vectors[0, :1]).item() == 1.0
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_association_of_rounded_vectors_against_loops(dtype: torch.dtype) -> None:
+    """Half precision rounds lengths away from 1; the cosine does not mind."""
+    torch.manual_seed(2)
+    vectors = torch.nn.functional.normalize(torch.randn(9, 40), dim=-1).to(dtype)
+    features, references = vectors[None, :6], vectors[3:]
+    assert (vectors.double().norm(dim=-1) - 1).abs().max() > 1e-5
+
+    def cosine(one: Tensor, other: Tensor) -> float:
+        dot = math.fsum(a * b for a, b in zip(one.tolist(), other.tolist(), strict=True))
+        return dot / math.hypot(*one.tolist()) / math.hypot(*other.tolist())
+
+    expected = [(1 - max(cosine(one, each) for each in references)) / 2 for one in features[0]]
+    found = association(features, references)[0]
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
+    assert (found[3:] < 1e-6).all(), "those that are references themselves"
+
+
 @given(npst.arrays(np.float32, (2, 12), elements=zero_to_one))
 def test_harmonic_windows_against_loops(
     scores: np.ndarray[tuple[int, int], np.dtype[np.float32]],
