@@ -37,10 +37,10 @@ from contract.messages import (
 )
 from contract.sockets import Sockets
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 
-def write_config(home: Path) -> Path:
+def write_config(home: Path, *, dtype: str = "auto", mask: str | None = None) -> Path:
     """A station with the lines `bottles` and `cans`; no deadlines, this machine may be busy."""
     document = {
         "station": "hall-1",
@@ -49,11 +49,12 @@ def write_config(home: Path) -> Path:
             {
                 "name": name,
                 "deadline_s": None,
+                "mask": mask,
                 "cameras": [{"name": f"{name}-top", "source": "rtsp://10.0.0.7/live"}],
             }
             for name in ("bottles", "cans")
         ],
-        "scorer": {"model": {"num_threads": 1}, "max_pending_frames": 4},
+        "scorer": {"model": {"num_threads": 1, "dtype": dtype}, "max_pending_frames": 4},
     }
     path = home / "belt.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -21,6 +22,7 @@ from contract.messages import Outcome, ProcessState, ReplyMessage, StreamKey, Ve
 from scorer.references.enrolment import enroll
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import load_model
+from scorer.windows.precision import PRECISION
 from tests.fakes import FakeClock
 from tests.scorer.frames import frame
 from tests.scorer.pictures import part, picture
@@ -30,11 +32,11 @@ from tests.scorer.shelves import LATER
 GOOD, OTHER = part(1), picture(3)
 
 
-@pytest.fixture(scope="module")
-def config_path() -> Iterator[Path]:
+@contextmanager
+def taught_station(dtype: str, *, mask: str | None = None) -> Iterator[Path]:
     """A station whose line `bottles` was taught with one good part; `cans` knows none."""
     with tempfile.TemporaryDirectory(prefix="fl-", dir="/tmp") as home:
-        path = write_config(Path(home))
+        path = write_config(Path(home), dtype=dtype, mask=mask)
         config = load_config(path)
         shelf = Shelf(config.memory_directory)
         model = load_model(config.scorer.model)
@@ -43,9 +45,32 @@ def config_path() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
+def config_path() -> Iterator[Path]:
+    with taught_station("auto") as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
 def scorer(config_path: Path) -> Iterator[RunningScorer]:
     with RunningScorer(config_path) as running:
         yield running
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def typed_scorer(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningScorer]:
+    """A scorer in each type that `auto` may choose, whatever this processor is made for.
+
+    Its lines look at the edge of the part only: emulated, whole pictures would take minutes.
+    """
+    mask = np.zeros((240, 240), np.uint8)
+    mask[96:144, 176:224] = 255
+    path = tmp_path_factory.mktemp("mask") / "edge.png"
+    Image.fromarray(mask).save(path)
+    with taught_station(request.param, mask=str(path)) as station:
+        with RunningScorer(station) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +91,7 @@ def key(sent: Frame) -> tuple[StreamKey, int]:
 
 
 def test_one_verdict_for_each_frame_of_two_lines(
-    scorer: RunningScorer, frame_ids: Iterator[int]
+    typed_scorer: RunningScorer, frame_ids: Iterator[int]
 ) -> None:
     frames = [
         frame(next(frame_ids), line=line, pixels=pixels, taint=taint)
@@ -80,7 +105,7 @@ def test_one_verdict_for_each_frame_of_two_lines(
             ("bottles", GOOD, None),
         ]
     ]
-    verdicts = by_frame(scorer.judge(frames))
+    verdicts = by_frame(typed_scorer.judge(frames))
     headers = [verdicts[key(sent)] for sent in frames]
     assert [(each.outcome, each.reason) for each in headers if each.line != "bottles"] == [
         (Outcome.UNSCORED, "no_reference"),
@@ -96,7 +121,8 @@ def test_one_verdict_for_each_frame_of_two_lines(
     good, other = verdicts[key(frames[0])], verdicts[key(frames[2])]
     assert good.anomaly_score is not None
     assert other.anomaly_score is not None
-    assert good.anomaly_score < 1e-4 < other.anomaly_score
+    rounding = PRECISION[typed_scorer.config.scorer.model.dtype]
+    assert good.anomaly_score < rounding < other.anomaly_score
     assert (other.outcome is Outcome.FAIL) == other.picture
     assert good.provenance.model == "flawline-mini"
     assert good.times.scored_ns is not None
@@ -269,21 +295,23 @@ def test_shadow_promotion_and_going_back_while_streaming_lose_no_frame(
     assert shelf.shadowing("bottles") is None
 
 
-def test_a_line_is_taught_from_its_stream(scorer: RunningScorer, frame_ids: Iterator[int]) -> None:
-    reply = scorer.ask("enroll", line="cans", count=2, interval_s=0)
+def test_a_line_is_taught_from_its_stream(
+    typed_scorer: RunningScorer, frame_ids: Iterator[int]
+) -> None:
+    reply = typed_scorer.ask("enroll", line="cans", count=2, interval_s=0)
     assert reply.text == "line cans: 0 of 2 frames"
     with pytest.raises(FlawlineError, match="under way"):
-        scorer.ask("enroll", line="cans", count=2)
-    verdicts = scorer.judge(
+        typed_scorer.ask("enroll", line="cans", count=2)
+    verdicts = typed_scorer.judge(
         [frame(next(frame_ids), line="cans", pixels=part(seed)) for seed in (1, 2)]
     )
     assert {verdict.reason for verdict in verdicts} == {"no_reference"}
     for _ in until_deadline("a memory for cans"):
-        reply = scorer.ask("status")
+        reply = typed_scorer.ask("status")
         if reply.memories["cans"]:
             break
     assert reply.text == f"line cans: enrolled {reply.memories['cans']}"
-    (verdict,) = scorer.judge([frame(next(frame_ids), line="cans", pixels=part(1))])
+    (verdict,) = typed_scorer.judge([frame(next(frame_ids), line="cans", pixels=part(1))])
     assert verdict.outcome is Outcome.PASS
     assert verdict.provenance.memory_version == reply.memories["cans"]
 
