@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SYSTEM_STAMP := $(VENV)/.system
+# Without the theme's notice of its successor.
+BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-.PHONY: install demo test check bench clean
+.PHONY: install demo test check docs bench clean
 
 install: $(STAMP)
 
@@ -32,6 +34,13 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.docs --check
+	$(BUILD_DOCS) --quiet
+
+# Generated parts are written anew; a link that leads nowhere is an error.
+docs: install
+	$(BIN)/python -m tools.docs
+	$(BUILD_DOCS)
 
 bench: install
 	$(BIN)/flawline bench
