@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from pydantic import TypeAdapter
+
 from contract.config import Config
 from contract.messages import Name
 from tools.docs.markdown import code, sentence, table
@@ -26,7 +28,7 @@ TYPES: Final = {
     "number": "number",
     "boolean": "`true` or `false`",
 }
-_NAME_PATTERN: Final = Name.__metadata__[0].metadata[0].pattern
+_NAME_PATTERN: Final = TypeAdapter(Name).json_schema()["pattern"]
 
 
 class _Place(NamedTuple):

@@ -57,8 +57,8 @@ def _families() -> Iterator[tuple[Metric, tuple[str, ...]]]:
     registry = Metrics(clock=SystemClock(), version="").registry
     for collector in list(registry._collector_to_names):
         for family in _described(collector):
-            labels = getattr(family, "_labelnames", None) or getattr(collector, "_labelnames", ())
-            yield family, tuple(labels)
+            known = family if hasattr(family, "_labelnames") else collector
+            yield family, tuple(getattr(known, "_labelnames", ()))
 
 
 def _described(collector: Collector) -> list[Metric]:

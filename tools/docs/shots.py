@@ -101,7 +101,8 @@ def _crop_of(clip: Path, truth: Truth, number: int) -> Image.Image:
         for index, frame in enumerate(container.decode(video=0)):
             if index == number:
                 right, bottom = region.x_px + region.width_px, region.y_px + region.height_px
-                return frame.to_image().crop((region.x_px, region.y_px, right, bottom))
+                pixels = frame.to_ndarray(format="rgb24")
+                return Image.fromarray(pixels[region.y_px : bottom, region.x_px : right])
     raise SystemExit(f"{clip} has no frame {number}")
 
 
