@@ -10,8 +10,9 @@ import yaml
 
 from contract.config import Config
 from contract.config_file import parse_config
+from contract.reasons import DELIVERY_REASONS, FAULTS, REASONS
 from flawline.app import app
-from sinks.plc.registers import FAULTS, REGISTERS
+from sinks.plc.registers import REGISTERS
 from tools.docs import configuration, monitoring, plc
 from tools.docs.__main__ import PAGES, PARTS, update
 from tools.docs.markdown import prose, sentence, table
@@ -101,6 +102,14 @@ def test_links_of_the_front_pages_lead_somewhere(name: str) -> None:
 
 def test_readme_fits_one_screen_and_a_half() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 90
+
+
+def test_every_reason_says_where_to_look() -> None:
+    page = (PAGES / "troubleshooting.md").read_text("utf-8")
+    by_hand = page[page.index("### Where to look") : page.index("### Late")]
+    assert [reason for reason in REASONS if f"`{reason.value}`" not in by_hand] == []
+    assert all(f"| `{reason.value}` |" in PARTS["reasons"]() for reason in REASONS)
+    assert all(f"| `{each.value}` |" in PARTS["delivery-reasons"]() for each in DELIVERY_REASONS)
 
 
 def test_every_page_is_in_the_navigation() -> None:

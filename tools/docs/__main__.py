@@ -21,6 +21,7 @@ PARTS: Final[dict[str, Part]] = {
     "channels": wiring.channels,
     "commands": commands.commands,
     "configuration": configuration.sections,
+    "delivery-reasons": reasons.delivery_reasons,
     "exit-codes": commands.exit_codes,
     "metrics": monitoring.metrics,
     "plc-faults": plc.faults,
@@ -29,7 +30,6 @@ PARTS: Final[dict[str, Part]] = {
     "plc-settings": plc.settings,
     "plc-status": plc.status_bits,
     "reasons": reasons.reasons,
-    "sink-trouble": reasons.sink_trouble,
 }
 
 

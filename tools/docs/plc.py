@@ -6,7 +6,8 @@ import struct
 from typing import Final
 
 from contract.config_sinks import Modbus
-from sinks.plc.registers import FAULTS, OUTCOME_CODES, REGISTERS, Fault, Status
+from contract.reasons import FAULTS
+from sinks.plc.registers import OUTCOME_CODES, REGISTERS, Status
 from tools.docs.markdown import code, sentence, table
 
 KINDS: Final = {"H": "16-bit unsigned", "I": "32-bit unsigned", "f": "32-bit float"}
@@ -26,20 +27,6 @@ STATUS_MEANINGS: Final = {
     Status.REVIEW: "a person decides; PASS or FAIL says what the gate does meanwhile (`review_as`)",
     Status.FAULT: "the line has a fault that a person must see to; `fault` says which",
     Status.ONLINE: "the whole way works, from camera to verdict",
-}
-ACTIONS: Final = {
-    Fault.NONE: "nothing",
-    Fault.STARTING: "reject; wait. If it stays: see the log of the station",
-    Fault.CAMERA: "reject or stop the line; look at camera, cable, power, switch",
-    Fault.SCORER: "reject or stop the line; the supervisor restarts it; if it stays: see its log",
-    Fault.OVERDUE: "reject or stop the line; frames go in, nothing comes out: see the scorer's log",
-    Fault.LATE: "reject; the machine is too slow or too busy for the deadline: see "
-    "[troubleshooting](troubleshooting.md#late)",
-    Fault.ENDED: "reject; only with files as cameras",
-    Fault.STOPPED: "reject; start Flawline again",
-    Fault.RESULT_INVALID: "reject this part; if it repeats: look at camera and network",
-    Fault.RESULT_LATE: "reject this part; if it repeats, as for 5",
-    Fault.RESULT_UNSCORED: "reject this part; the event store says why (`reason`)",
 }
 SETTINGS: Final = ("heartbeat_s", "hold_s", "silence_s", "fault_after_late", "timeout_s")
 
@@ -80,7 +67,7 @@ def faults() -> str:
             code(fault.name),
             sentence(meaning.text),
             "yes" if meaning.raises_fault else "no",
-            sentence(ACTIONS[fault]),
+            sentence(meaning.remedy),
         )
         for fault, meaning in FAULTS.items()
     ]
