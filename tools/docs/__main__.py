@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from tools.docs import commands, configuration, monitoring, plc, reasons, wiring
+from tools.docs import commands, configuration, modules, monitoring, plc, reasons, wiring
 from tools.docs.page import Part, fill, names, stale
 
 PAGES: Final = Path(__file__).parents[2] / "docs"
@@ -23,6 +23,7 @@ PARTS: Final[dict[str, Part]] = {
     "configuration": configuration.sections,
     "delivery-reasons": reasons.delivery_reasons,
     "exit-codes": commands.exit_codes,
+    "folders": modules.folders,
     "metrics": monitoring.metrics,
     "plc-faults": plc.faults,
     "plc-outcomes": plc.outcomes,
