@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from sinks.plc.registers import Fault, RegisterBlock, Status
+from contract.reasons import Fault
+from sinks.plc.registers import RegisterBlock, Status
 from tests.tools.structured_text import Program
 from tools.docs.__main__ import PAGES
 
