@@ -25,6 +25,8 @@ NOT_YET: Final[frozenset[str]] = frozenset(
     {
         "config check -c",
         "config check --probe",
+        "explain --event",
+        "explain --line",
         "memory list --history",
         "memory remove",
         "reload",
