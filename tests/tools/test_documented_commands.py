@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES_WITH_COMMANDS: Final = (*sorted(PAGES.glob("*.md")), ROOT / "README.md")
 BLOCK: Final = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 INLINE: Final = re.compile(r"`([^`\n]*flawline [^`]+)`")
-COMMAND: Final = re.compile(r"(?:^|&& |sudo -u flawline )(?:\S*/)?flawline ([^|>&;]+)")
+COMMAND: Final = re.compile(r"(?:^|&& |sudo -u flawline (?:\w+=\S+ )?)(?:\S*/)?flawline ([^|>&;]+)")
 PLACEHOLDER: Final = re.compile(r"[A-Z]{2,}(?:\.json)?|\.\.\.")
 
 NOT_YET: Final[frozenset[str]] = frozenset(
