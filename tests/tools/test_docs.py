@@ -13,7 +13,8 @@ from contract.config_file import parse_config
 from contract.reasons import DELIVERY_REASONS, FAULTS, REASONS
 from flawline.app import app
 from sinks.plc.registers import REGISTERS
-from tools.docs import configuration, monitoring, plc
+from sinks.store.event import PLACES
+from tools.docs import configuration, events, monitoring, plc
 from tools.docs.__main__ import PAGES, PARTS, update
 from tools.docs.markdown import prose, sentence, table
 from tools.docs.page import MarkerError, fill, stale
@@ -77,6 +78,12 @@ def test_parts_hold_each_thing_once() -> None:
     for command in app.registered_commands:
         assert command.callback is not None
         assert f"`flawline {command.callback.__name__}`" in PARTS["commands"]()
+
+
+def test_every_field_of_an_event_has_its_sentence() -> None:
+    rows = events.fields().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(PLACES)
+    assert [row for row in rows if row.endswith("|  |")] == []
 
 
 def test_every_key_of_the_configuration_has_its_row() -> None:

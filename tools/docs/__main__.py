@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from tools.docs import commands, configuration, modules, monitoring, plc, reasons, wiring
+from tools.docs import commands, configuration, events, modules, monitoring, plc, reasons, wiring
 from tools.docs.page import Part, fill, names, stale
 
 PAGES: Final = Path(__file__).parents[2] / "docs"
@@ -22,6 +22,7 @@ PARTS: Final[dict[str, Part]] = {
     "commands": commands.commands,
     "configuration": configuration.sections,
     "delivery-reasons": reasons.delivery_reasons,
+    "event-fields": events.fields,
     "exit-codes": commands.exit_codes,
     "folders": modules.folders,
     "metrics": monitoring.metrics,
