@@ -43,7 +43,7 @@ class Places:
             severity=severity,
             file=self.name,
             line=self.lines.get(known) if known else None,
-            key=_dotted(location),
+            key=redact(_dotted(location)),
             text=redact(text),
         )
 
@@ -138,7 +138,7 @@ def _index(
                         severity="error",
                         file=name,
                         line=key.start_mark.line + 1,
-                        text=f"{_dotted(here)} is given twice, first on line {lines[here]}",
+                        text=redact(f"{_dotted(here)} is given twice, first on line {lines[here]}"),
                     )
                 )
             lines[here] = key.start_mark.line + 1

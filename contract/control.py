@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import socket as network
+
 import zmq
 
 from contract.codec import decode, encode
@@ -11,12 +14,16 @@ from contract.messages import ReplyMessage, RequestMessage
 from contract.sockets import Sockets, endpoint_of
 
 
+CONNECT_TIMEOUT_S = 2.0
+
+
 def ask(config: Config, request: RequestMessage, *, timeout_s: float = 5.0) -> ReplyMessage:
     """The scorer's answer to `request`.
 
     Raises:
         FlawlineError: no scorer answers within `timeout_s`, or it refuses.
     """
+    endpoint = endpoint_of(config, "control")
     with Sockets(config) as sockets:
         socket = sockets.connect("control")
         socket.rcvtimeo = int(timeout_s * 1000)
@@ -24,12 +31,38 @@ def ask(config: Config, request: RequestMessage, *, timeout_s: float = 5.0) -> R
             socket.send(encode(request))
             reply = decode(socket.recv())
         except zmq.Again:
+            if listening(config):
+                raise FlawlineError(
+                    f"the scorer at {endpoint} runs, but does not answer within {timeout_s:g} s",
+                    "it is busy or stuck; it may still do what was asked",
+                ) from None
             raise FlawlineError(
-                f"no scorer answers at {endpoint_of(config, 'control')}",
-                "start it with `flawline run CONFIG`",
+                f"no scorer answers at {endpoint}", "start it with `flawline run`"
             ) from None
     if not isinstance(reply, ReplyMessage):
         raise FlawlineError(f"the scorer answered with a {reply.type} message")
     if not reply.ok:
         raise FlawlineError(reply.text)
     return reply
+
+
+def listening(config: Config) -> bool | None:
+    """Whether a scorer has its control channel open, busy or not; None: that cannot be told.
+
+    The operating system answers for the process that listens: a connection is accepted by one that
+    is busy, or was stopped in its tracks, and refused where there is none. A host that does not
+    answer, or a name that is not known here, says nothing.
+    """
+    endpoint = endpoint_of(config, "control")
+    scheme, _, place = endpoint.partition("://")
+    family = network.AF_UNIX if scheme == "ipc" else network.AF_INET
+    host, _, port = place.rpartition(":")
+    with network.socket(family, network.SOCK_STREAM) as probe:
+        probe.settimeout(CONNECT_TIMEOUT_S)
+        try:
+            probe.connect(place if scheme == "ipc" else (host, int(port)))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError as error:
+            return True if error.errno == errno.EAGAIN and scheme == "ipc" else None
+    return True

@@ -10,7 +10,6 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -24,7 +23,13 @@ from contract.image import Pixels
 from scorer.clip.models import MINI, LoadedClip, load_clip
 from scorer.clip.presets import PATCH, PRESETS, Preset
 from scorer.clip.text import TextEncoder
-from scorer.scoring.memory import Bank, Fingerprint, ReferenceMemory, fill_banks
+from scorer.scoring.memory import (
+    Bank,
+    Fingerprint,
+    ReferenceMemory,
+    fill_banks,
+    fingerprint_of,
+)
 from scorer.scoring.scoring import AssociationMap, Result, Scoring
 from scorer.windows.cache import WindowCache
 from scorer.windows.features import Features, Wanted
@@ -531,12 +536,8 @@ def load_model(settings: ModelSettings) -> WinClip:
 
 
 def _fingerprint(loaded: LoadedClip, encoder: PatchEncoder | None, preset: Preset) -> Fingerprint:
-    if encoder is None:
-        return Fingerprint(loaded.name, loaded.weights_sha256, preset.name)
-    both = f"{loaded.weights_sha256} {encoder.weights_sha256}"
-    return Fingerprint(
-        f"{loaded.name} + {encoder.name}", sha256(both.encode()).hexdigest(), preset.name
-    )
+    association = None if encoder is None else (encoder.name, encoder.weights_sha256)
+    return fingerprint_of(loaded.name, loaded.weights_sha256, preset.name, association)
 
 
 def _require_device(device: str) -> None:

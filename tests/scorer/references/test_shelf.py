@@ -98,7 +98,12 @@ def test_no_draft_is_left(shelf: Shelf, small: ReferenceMemory, tmp_path: Path) 
     shelf.save(small, manifest(small))
     shelf.activate("bottles", VERSION, **WHO)
     home = tmp_path / "memories" / "bottles"
-    assert sorted(path.name for path in home.iterdir()) == [VERSION, "active", "history"]
+    assert sorted(path.name for path in home.iterdir()) == [
+        ".lock",
+        VERSION,
+        "active",
+        "history",
+    ]
 
 
 def test_a_draft_is_not_a_version(shelf: Shelf, small: ReferenceMemory, tmp_path: Path) -> None:
@@ -274,7 +279,7 @@ def test_going_back_and_forth(shelf: Shelf, small: ReferenceMemory) -> None:
     shelf.activate("bottles", VERSION, **WHO)
     assert shelf.previous("bottles") == LATER
     assert [each.version for each in shelf.history("bottles")] == [VERSION, LATER, VERSION]
-    assert shelf.history("bottles")[0].activated_by == "inspector"
+    assert shelf.history("bottles")[0].changed_by == "inspector"
 
 
 def test_a_history_that_was_cut_off_is_read_as_far_as_it_goes(
@@ -293,7 +298,7 @@ def test_a_shadow_that_is_activated_is_none_any_more(shelf: Shelf, small: Refere
     for version in (VERSION, LATER):
         shelf.save(small, manifest(small, version=version))
     shelf.activate("bottles", VERSION, **WHO)
-    shelf.shadow("bottles", LATER)
+    shelf.shadow("bottles", LATER, **WHO)
     assert (shelf.active("bottles"), shelf.shadowing("bottles")) == (VERSION, LATER)
     shelf.activate("bottles", LATER, **WHO)
     assert (shelf.active("bottles"), shelf.shadowing("bottles")) == (LATER, None)
