@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket as network
 
 import zmq
@@ -12,7 +11,6 @@ from contract.config import Config
 from contract.errors import FlawlineError
 from contract.messages import ReplyMessage, RequestMessage
 from contract.sockets import Sockets, endpoint_of
-
 
 CONNECT_TIMEOUT_S = 2.0
 
@@ -53,16 +51,28 @@ def listening(config: Config) -> bool | None:
     is busy, or was stopped in its tracks, and refused where there is none. A host that does not
     answer, or a name that is not known here, says nothing.
     """
-    endpoint = endpoint_of(config, "control")
-    scheme, _, place = endpoint.partition("://")
-    family = network.AF_UNIX if scheme == "ipc" else network.AF_INET
-    host, _, port = place.rpartition(":")
-    with network.socket(family, network.SOCK_STREAM) as probe:
-        probe.settimeout(CONNECT_TIMEOUT_S)
-        try:
-            probe.connect(place if scheme == "ipc" else (host, int(port)))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-        except OSError as error:
-            return True if error.errno == errno.EAGAIN and scheme == "ipc" else None
-    return True
+    scheme, _, place = endpoint_of(config, "control").partition("://")
+    try:
+        with _connected(scheme, place):
+            return True
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except BlockingIOError:
+        return True  # its queue of connections is full
+    except OSError:
+        return None
+
+
+def _connected(scheme: str, place: str) -> network.socket:
+    """A bare connection to `place`, which says nothing."""
+    if scheme == "tcp":
+        host, port = place.rsplit(":", 1)
+        return network.create_connection((host, int(port)), CONNECT_TIMEOUT_S)
+    client = network.socket(network.AF_UNIX, network.SOCK_STREAM)
+    try:
+        client.settimeout(CONNECT_TIMEOUT_S)
+        client.connect(place)
+    except OSError:
+        client.close()
+        raise
+    return client

@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from typer.core import TyperCommand
 
 from contract.errors import ConfigError, StorageError
-from flawline.screen import Screen
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)

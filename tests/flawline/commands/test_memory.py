@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from contract.config_file import load_config
-from contract.errors import ConfigError, FlawlineError
+from contract.errors import ConfigError, FlawlineError, MemoryMismatch, StorageError
 from flawline.app import app
 from scorer import ReferenceMemory, WinClip
+from scorer.references.enrolment import user
 from scorer.references.manifest import Manifest
 from scorer.references.shelf import Shelf
 from tests.scorer.pictures import part
@@ -54,12 +58,86 @@ def test_a_shadow_is_promoted_and_taken_back(config: Path) -> None:
             memory(config, "activate", "v9")
 
 
-def test_without_a_scorer_nothing_is_changed(config: Path) -> None:
-    listed = memory(config, "list").output
-    assert VERSION in listed
-    assert "no scorer runs" in listed
-    with pytest.raises(FlawlineError, match="no scorer answers"):
-        memory(config, "rollback")
+def test_what_was_changed_is_told_with_who(config: Path) -> None:
+    with RunningScorer(config):
+        memory(config, "shadow", LATER)
+        memory(config, "promote")
+    memory(config, "rollback")
+    told = memory(config, "list", "--history", "--json").output
+    document = json.loads(told)
+    assert (document["active"], document["shadow"]) == (VERSION, None)
+    assert [each["role"] for each in document["versions"]] == ["active", None]
+    assert [(each["action"], each["version"]) for each in document["history"]] == [
+        ("activate", VERSION),
+        ("shadow", LATER),
+        ("promote", LATER),
+        ("rollback", VERSION),
+    ]
+    assert {each["changed_by"] for each in document["history"][1:]} == {user()}
+    shown = memory(config, "list", "--history").output
+    for words in ("made the shadow", "promoted from shadow", "gone back to"):
+        assert words in shown
+
+
+def test_a_stopped_line_is_pointed_on_disk_and_the_next_scorer_follows(config: Path) -> None:
+    for arguments, said in (
+        (["shadow", LATER], f"{LATER} is the shadow"),
+        (["shadow"], "no shadow any more"),
+        (["shadow", LATER], f"{LATER} is the shadow"),
+        (["promote"], f"{LATER} is active"),
+        (["rollback"], f"{VERSION} is active"),
+        (["activate", LATER], f"{LATER} is active"),
+    ):
+        output = memory(config, *arguments).output
+        assert said in output
+        assert "no scorer runs, the next one will use it" in output
+    with RunningScorer(config) as scorer:
+        assert scorer.ask("status").memories["bottles"] == LATER
+
+
+def test_a_stopped_line_refuses_what_the_scorer_would(config: Path) -> None:
+    for change, said in (
+        ({"inspection_px": 480}, "made at 240 px"),
+        ({"normal_states": ["{} so"]}, None),
+    ):
+        document = yaml.safe_load(config.read_text())
+        document["lines"][0] |= change
+        changed = config.with_name("changed.yaml")
+        changed.write_text(yaml.safe_dump(document))
+        if said is None:
+            assert "is active" in memory(changed, "activate", LATER).output
+            continue
+        with pytest.raises(MemoryMismatch, match=said):
+            memory(changed, "activate", LATER)
+    document = yaml.safe_load(config.read_text())
+    document["scorer"]["model"]["preset"] = "anomalib"
+    changed.write_text(yaml.safe_dump(document))
+    with pytest.raises(MemoryMismatch, match="made with preset paper, this scorer has anomalib"):
+        memory(changed, "activate", VERSION)
+    with pytest.raises(StorageError, match="no reference memory v9: it has"):
+        memory(config, "activate", "v9")
+
+
+def test_a_scorer_that_does_not_answer_is_not_bypassed(config: Path) -> None:
+    with RunningScorer(config) as scorer:
+        scorer.process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(FlawlineError, match="runs, but does not answer within"):
+                memory(config, "activate", LATER)
+        finally:
+            scorer.process.send_signal(signal.SIGCONT)
+        assert scorer.ask("status").memories["bottles"] in (VERSION, LATER)
+
+
+def test_a_version_in_use_is_not_removed(config: Path) -> None:
+    with pytest.raises(ConfigError, match="activate another one first"):
+        memory(config, "remove", VERSION)
+    assert f"{LATER} is removed" in memory(config, "remove", LATER).output
+    assert LATER not in memory(config, "list").output
+    assert LATER in memory(config, "list", "--history").output
+
+
+def test_an_unknown_line_is_refused(config: Path) -> None:
     with pytest.raises(ConfigError, match="the lines are bottles, cans"):
         CliRunner().invoke(
             app,
