@@ -43,7 +43,7 @@ class Places:
             severity=severity,
             file=self.name,
             line=self.lines.get(known) if known else None,
-            key=redact(_dotted(location)),
+            key=redact(dotted(location)),
             text=redact(text),
         )
 
@@ -138,7 +138,7 @@ def _index(
                         severity="error",
                         file=name,
                         line=key.start_mark.line + 1,
-                        text=redact(f"{_dotted(here)} is given twice, first on line {lines[here]}"),
+                        text=redact(f"{dotted(here)} is given twice, first on line {lines[here]}"),
                     )
                 )
             lines[here] = key.start_mark.line + 1
@@ -193,7 +193,12 @@ def _follow(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, 
     return node
 
 
-def _dotted(location: Location) -> str:
+def dotted(location: Location) -> str:
+    """A location as people write it.
+
+    >>> dotted(("lines", 0, "mask"))
+    'lines[0].mask'
+    """
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

@@ -38,7 +38,7 @@ class Probed(Document):
     name: str = Field(description="what it is, e.g. camera left")
     ok: bool
     text: str = Field(description="what was found, or what went wrong")
-    seconds: float = Field(description="how long it took")
+    seconds: float | None = Field(description="how long it took; empty: it failed")
 
 
 class CheckDocument(Document):

@@ -82,7 +82,7 @@ def test_a_scorer_that_is_busy_is_told_from_one_that_is_not_there(short_director
     with Sockets(config) as sockets:
         sockets.bind("control")
         assert listening(config) is True
-        with pytest.raises(FlawlineError, match="runs, but does not answer within 0.2 s"):
+        with pytest.raises(FlawlineError, match=r"runs, but does not answer within 0\.2 s"):
             ask(config, STATUS, timeout_s=0.2)
     assert listening(config) is False
 

@@ -36,7 +36,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "nowhere.yaml"], "cannot read configuration nowhere.yaml"),
+        (["run", "-c", "nowhere.yaml"], "cannot read configuration nowhere.yaml"),
         (["score", "nowhere.png"], "nowhere.png does not exist"),
         (["score", "x.png", "--model", "ViT-Z", "--pretrained", "x"], "unknown model 'ViT-Z'"),
         (
@@ -60,7 +60,7 @@ def test_errors_are_one_clear_line(
 
 
 def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--debug", "run", "nowhere.yaml"]) == 2
+    assert run(["--debug", "run", "-c", "nowhere.yaml"]) == 2
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -69,7 +69,7 @@ def test_a_misspelt_key_is_named_with_its_line_and_the_right_one(
 ) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(CONFIG.format(data=tmp_path).replace("cameras", "camera"))
-    assert run(["config", "check", str(path)]) == 2
+    assert run(["config", "check", "-c", str(path)]) == 2
     shown = capsys.readouterr().err
     assert f"{path}:6" in shown
     assert "did you mean 'cameras'?" in shown
@@ -81,7 +81,7 @@ def test_example_and_schema_are_what_check_accepts(
     assert run(["config", "example"]) == 0
     path = tmp_path / "example.yaml"
     path.write_text(capsys.readouterr().out)
-    assert run(["config", "check", str(path)]) == 0
+    assert run(["config", "check", "-c", str(path)]) == 0
     assert "ok: station hall-1, 1 line(s)" in capsys.readouterr().out
     assert run(["config", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["additionalProperties"] is False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from contract.config_file import load_config
 from contract.errors import ConfigError, FlawlineError, MemoryMismatch, StorageError
+from contract.sockets import Sockets
 from flawline.app import app
 from scorer import ReferenceMemory, WinClip
 from scorer.references.enrolment import user
@@ -119,14 +119,12 @@ def test_a_stopped_line_refuses_what_the_scorer_would(config: Path) -> None:
 
 
 def test_a_scorer_that_does_not_answer_is_not_bypassed(config: Path) -> None:
-    with RunningScorer(config) as scorer:
-        scorer.process.send_signal(signal.SIGSTOP)
-        try:
-            with pytest.raises(FlawlineError, match="runs, but does not answer within"):
-                memory(config, "activate", LATER)
-        finally:
-            scorer.process.send_signal(signal.SIGCONT)
-        assert scorer.ask("status").memories["bottles"] in (VERSION, LATER)
+    settings = load_config(config)
+    with Sockets(settings) as sockets:
+        sockets.bind("control")
+        with pytest.raises(FlawlineError, match="runs, but does not answer within"):
+            memory(config, "activate", LATER)
+    assert Shelf(settings.memory_directory).active("bottles") == VERSION
 
 
 def test_a_version_in_use_is_not_removed(config: Path) -> None:
