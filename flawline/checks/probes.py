@@ -17,7 +17,7 @@ from contract.clock import Clock
 from contract.config import Camera, Config
 from contract.config_file import Location, dotted
 from contract.config_sinks import Modbus, WebhookSettings
-from contract.documents import Probed
+from contract.documents import Finding, Probed
 from contract.errors import FlawlineError
 from contract.redact import redact
 from flawline.checks import disks
@@ -95,13 +95,35 @@ def probes_of(config: Config, environ: Mapping[str, str], clock: Clock) -> list[
     return [*cameras, model, *hooks, *plcs, *folders]
 
 
-def try_all(probes: Sequence[Probe], clock: Clock) -> Iterator[tuple[Probed, tuple[Note, ...]]]:
-    """Run all probes at once; what each said, in their order."""
+def try_all(
+    probes: Sequence[Probe], clock: Clock, *, known: Sequence[Finding] = ()
+) -> Iterator[tuple[Probed, tuple[Note, ...]]]:
+    """Run all probes at once; what each said, in their order.
+
+    Args:
+        known: what was found already; what has an error there is not tried.
+    """
     started_s = clock.monotonic_s()
-    running = [(probe, _start(probe, clock)) for probe in probes]
+    wrong = [each.key for each in known if each.severity == "error"]
+    running = [
+        (probe, None if _concerned(probe, wrong) else _start(probe, clock)) for probe in probes
+    ]
     for probe, future in running:
+        if future is None:
+            yield _failed(probe, "not tried, because of its error"), ()
+            continue
         left_s = max(0.0, started_s + probe.limit_s - clock.monotonic_s())
         yield _outcome(probe, future, left_s)
+
+
+def _concerned(probe: Probe, keys: Sequence[str]) -> bool:
+    """Whether one of `keys` is that of `probe`, or below it."""
+    own = dotted(probe.location)
+    return any(key == own or key.startswith((f"{own}.", f"{own}[")) for key in keys)
+
+
+def _failed(probe: Probe, text: str) -> Probed:
+    return Probed(key=dotted(probe.location), name=probe.name, ok=False, text=text, seconds=None)
 
 
 def _start(probe: Probe, clock: Clock) -> Future[tuple[Told, float]]:
@@ -124,7 +146,6 @@ def _start(probe: Probe, clock: Clock) -> Future[tuple[Told, float]]:
 def _outcome(
     probe: Probe, future: Future[tuple[Told, float]], left_s: float
 ) -> tuple[Probed, tuple[Note, ...]]:
-    key = dotted(probe.location)
     try:
         told, took_s = future.result(left_s)
     except FlawlineError as problem:
@@ -134,9 +155,11 @@ def _outcome(
     else:
         text = redact(told.text)
         ok = all(note.severity != "error" for note in told.notes)
-        return Probed(key=key, name=probe.name, ok=ok, text=text, seconds=took_s), told.notes
-    failed = Probed(key=key, name=probe.name, ok=False, text=text, seconds=None)
-    return failed, (error(probe.location, f"{probe.name}: {text}"),)
+        tried = Probed(
+            key=dotted(probe.location), name=probe.name, ok=ok, text=text, seconds=round(took_s, 3)
+        )
+        return tried, told.notes
+    return _failed(probe, text), (error(probe.location, f"{probe.name}: {text}"),)
 
 
 def _try_camera(here: Location, camera: Camera, environ: Mapping[str, str], clock: Clock) -> Told:

@@ -97,7 +97,7 @@ def check_config(path: Path, *, probe: bool, as_json: Path | None) -> int:
     else:
         findings += check(config, places, os.environ)
         if probe:
-            for tried, notes in _tried(config):
+            for tried, notes in _tried(config, tuple(findings)):
                 probed.append(tried)
                 findings += [places.finding(*note) for note in notes]
                 if not quiet:
@@ -113,10 +113,10 @@ def check_config(path: Path, *, probe: bool, as_json: Path | None) -> int:
     return EXIT_OK if document.ok else EXIT_PERMANENT
 
 
-def _tried(config: Config) -> Iterator[tuple[Probed, tuple[Note, ...]]]:
+def _tried(config: Config, known: tuple[Finding, ...]) -> Iterator[tuple[Probed, tuple[Note, ...]]]:
     clock = SystemClock()
     with Screen(stderr=True).working("trying cameras, outputs, model and disks"):
-        yield from try_all(probes_of(config, os.environ, clock), clock)
+        yield from try_all(probes_of(config, os.environ, clock), clock, known=known)
 
 
 def _tell(document: CheckDocument, config: Config | None) -> None:

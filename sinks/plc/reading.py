@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
@@ -16,6 +18,7 @@ def read_block(settings: Modbus) -> list[int]:
     Raises:
         FlawlineError: nothing answers there, or the PLC does not let these registers be read.
     """
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     place = f"{settings.host}:{settings.port}"
     first = settings.base_register
     client = ModbusTcpClient(

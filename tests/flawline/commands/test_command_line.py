@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
     commands = [[name] for name in group.commands]  # type: ignore[attr-defined]
     commands += [["config", name] for name in ("check", "schema", "example", "keys")]
     commands += [["models", name] for name in ("list", "pull", "verify")]
+    memory = ("list", "activate", "shadow", "promote", "rollback", "remove")
+    commands += [["memory", name] for name in memory]
     for command in commands:
         assert run([*command, "--help"]) == 0
         shown = capsys.readouterr().out
@@ -76,8 +79,10 @@ def test_a_misspelt_key_is_named_with_its_line_and_the_right_one(
 
 
 def test_example_and_schema_are_what_check_accepts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("BOTTLES_TOP_PASSWORD", "secret of the camera")
+    monkeypatch.setenv("MES_WEBHOOK_SECRET", "whsec_" + base64.b64encode(b"0" * 24).decode())
     assert run(["config", "example"]) == 0
     path = tmp_path / "example.yaml"
     path.write_text(capsys.readouterr().out)
