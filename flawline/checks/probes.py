@@ -188,8 +188,15 @@ def _try_model(config: Config) -> Told:
     from scorer.scoring.winclip import load_model
 
     settings = config.scorer.model
-    model = load_model(settings)
-    if not model.is_sound():
+    try:
+        model = load_model(settings)
+        sound = model.is_sound()
+    except (RuntimeError, MemoryError) as problem:
+        raise FlawlineError(
+            f"it cannot run on {settings.device} ({type(problem).__name__})",
+            "free memory there; does a station run?",
+        ) from None
+    if not sound:
         raise FlawlineError("it gives scores that are not numbers", "its weights are damaged")
     tokens = max(line_view(model, line).num_tokens for line in config.lines)
     return Told(f"loaded on {model.device} in {model.dtype}, at most {tokens} tokens a frame")

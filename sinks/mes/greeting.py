@@ -25,7 +25,7 @@ def greet(settings: WebhookSettings) -> int:
         raise FlawlineError(
             f"{settings.url} does not answer within {settings.timeout_s:g} s"
         ) from None
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FlawlineError(
             f"{settings.url}: {error}", "check host, port and certificate"
         ) from None

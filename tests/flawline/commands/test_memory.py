@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -59,8 +60,8 @@ def test_a_shadow_is_promoted_and_taken_back(config: Path) -> None:
 
 
 def test_what_was_changed_is_told_with_who(config: Path) -> None:
-    with RunningScorer(config):
-        memory(config, "shadow", LATER)
+    with RunningScorer(config) as scorer:
+        scorer.ask("shadow", line="bottles", memory_version=LATER, requested_by="engineer")
         memory(config, "promote")
     memory(config, "rollback")
     told = memory(config, "list", "--history", "--json").output
@@ -73,7 +74,12 @@ def test_what_was_changed_is_told_with_who(config: Path) -> None:
         ("promote", LATER),
         ("rollback", VERSION),
     ]
-    assert {each["changed_by"] for each in document["history"][1:]} == {user()}
+    assert [each["changed_by"] for each in document["history"]] == [
+        "inspector",
+        "engineer",
+        user(),
+        user(),
+    ]
     shown = memory(config, "list", "--history").output
     for words in ("made the shadow", "promoted from shadow", "gone back to"):
         assert words in shown
@@ -95,27 +101,32 @@ def test_a_stopped_line_is_pointed_on_disk_and_the_next_scorer_follows(config: P
         assert scorer.ask("status").memories["bottles"] == LATER
 
 
-def test_a_stopped_line_refuses_what_the_scorer_would(config: Path) -> None:
-    for change, said in (
-        ({"inspection_px": 480}, "made at 240 px"),
-        ({"normal_states": ["{} so"]}, None),
-    ):
-        document = yaml.safe_load(config.read_text())
-        document["lines"][0] |= change
-        changed = config.with_name("changed.yaml")
-        changed.write_text(yaml.safe_dump(document))
-        if said is None:
-            assert "is active" in memory(changed, "activate", LATER).output
-            continue
-        with pytest.raises(MemoryMismatch, match=said):
-            memory(changed, "activate", LATER)
+def _changed(config: Path, section: str, **values: Any) -> Path:
+    """The same station with other settings of its first line, or of its model."""
     document = yaml.safe_load(config.read_text())
-    document["scorer"]["model"]["preset"] = "anomalib"
-    changed.write_text(yaml.safe_dump(document))
-    with pytest.raises(MemoryMismatch, match="made with preset paper, this scorer has anomalib"):
-        memory(changed, "activate", VERSION)
+    part = document["lines"][0] if section == "line" else document["scorer"]["model"]
+    part |= values
+    path = config.with_name("changed.yaml")
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_a_stopped_line_refuses_what_the_scorer_would(config: Path) -> None:
+    for section, values, said in (
+        ("line", {"inspection_px": 480}, "made at 240 px"),
+        ("model", {"preset": "anomalib"}, "made with preset paper, this scorer has anomalib"),
+        ("model", {"language_weight": 0.5}, "language_weight 0, now it is 0.5"),
+    ):
+        with pytest.raises(MemoryMismatch, match=said):
+            memory(_changed(config, section, **values), "activate", LATER)
     with pytest.raises(StorageError, match="no reference memory v9: it has"):
         memory(config, "activate", "v9")
+    settings = load_config(config)
+    home = settings.memory_directory / "bottles"
+    (home / LATER / "memory.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(StorageError, match="missing or damaged"):
+        memory(config, "activate", LATER)
+    assert Shelf(settings.memory_directory).active("bottles") == VERSION
 
 
 def test_a_scorer_that_does_not_answer_is_not_bypassed(config: Path) -> None:
