@@ -1,28 +1,23 @@
-"""Trying what a configuration names: cameras, PLCs, receivers, the model and the disks.
+"""What a configuration names, to be tried: cameras, PLCs, receivers, the model and the disks.
 
 Nothing is changed anywhere: a PLC's registers are read, a receiver gets no event, a folder keeps
-no file. All tries run at once and each has its limit, so that the whole takes no longer than the
-slowest, and something that hangs is told like any other failure.
+no file.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
 
 from contract.clock import Clock
 from contract.config import Camera, Config
-from contract.config_file import Location, dotted
+from contract.config_file import Location
 from contract.config_sinks import Modbus, WebhookSettings
-from contract.documents import Finding, Probed
 from contract.errors import FlawlineError
-from contract.redact import redact
 from flawline.checks import disks
-from flawline.checks.note import Note, error, warning
+from flawline.checks.note import error, warning
 from flawline.checks.sources import cameras_of
+from flawline.checks.trying import Probe, Told
 from flawline.options import require
 
 LOOK_S = 3.0
@@ -30,22 +25,6 @@ LOOK_PICTURES = 25
 SLACK_S = 10.0
 MODEL_LIMIT_S = 300.0
 SLOWER = 0.9
-
-
-class Told(NamedTuple):
-    """What a try found, and what is odd about it."""
-
-    text: str
-    notes: tuple[Note, ...] = ()
-
-
-class Probe(NamedTuple):
-    """One try. `run` raises FlawlineError when it fails; after `limit_s` it is given up."""
-
-    location: Location
-    name: str
-    limit_s: float
-    run: Callable[[], Told]
 
 
 def probes_of(config: Config, environ: Mapping[str, str], clock: Clock) -> list[Probe]:
@@ -93,73 +72,6 @@ def probes_of(config: Config, environ: Mapping[str, str], clock: Clock) -> list[
         Probe(("sinks", "store_url"), "event store", SLACK_S, partial(_try_store, config)),
     ]
     return [*cameras, model, *hooks, *plcs, *folders]
-
-
-def try_all(
-    probes: Sequence[Probe], clock: Clock, *, known: Sequence[Finding] = ()
-) -> Iterator[tuple[Probed, tuple[Note, ...]]]:
-    """Run all probes at once; what each said, in their order.
-
-    Args:
-        known: what was found already; what has an error there is not tried.
-    """
-    started_s = clock.monotonic_s()
-    wrong = [each.key for each in known if each.severity == "error"]
-    running = [
-        (probe, None if _concerned(probe, wrong) else _start(probe, clock)) for probe in probes
-    ]
-    for probe, future in running:
-        if future is None:
-            yield _failed(probe, "not tried, because of its error"), ()
-            continue
-        left_s = max(0.0, started_s + probe.limit_s - clock.monotonic_s())
-        yield _outcome(probe, future, left_s)
-
-
-def _concerned(probe: Probe, keys: Sequence[str]) -> bool:
-    """Whether one of `keys` is that of `probe`, or below it."""
-    own = dotted(probe.location)
-    return any(key == own or key.startswith((f"{own}.", f"{own}[")) for key in keys)
-
-
-def _failed(probe: Probe, text: str) -> Probed:
-    return Probed(key=dotted(probe.location), name=probe.name, ok=False, text=text, seconds=None)
-
-
-def _start(probe: Probe, clock: Clock) -> Future[tuple[Told, float]]:
-    """Run it in a thread that cannot keep this process from ending."""
-    future: Future[tuple[Told, float]] = Future()
-
-    def work() -> None:
-        begun_s = clock.monotonic_s()
-        try:
-            told = probe.run()
-        except BaseException as problem:  # noqa: BLE001 - raised again where it is told
-            future.set_exception(problem)
-        else:
-            future.set_result((told, clock.monotonic_s() - begun_s))
-
-    threading.Thread(target=work, name=probe.name, daemon=True).start()
-    return future
-
-
-def _outcome(
-    probe: Probe, future: Future[tuple[Told, float]], left_s: float
-) -> tuple[Probed, tuple[Note, ...]]:
-    try:
-        told, took_s = future.result(left_s)
-    except FlawlineError as problem:
-        text = redact(str(problem))
-    except TimeoutError:
-        text = f"gave no answer within {probe.limit_s:g} s"
-    else:
-        text = redact(told.text)
-        ok = all(note.severity != "error" for note in told.notes)
-        tried = Probed(
-            key=dotted(probe.location), name=probe.name, ok=ok, text=text, seconds=round(took_s, 3)
-        )
-        return tried, told.notes
-    return _failed(probe, text), (error(probe.location, f"{probe.name}: {text}"),)
 
 
 def _try_camera(here: Location, camera: Camera, environ: Mapping[str, str], clock: Clock) -> Told:

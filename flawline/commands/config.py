@@ -20,7 +20,8 @@ from contract.documents import CheckDocument, Finding, Probed
 from contract.errors import EXIT_OK, EXIT_PERMANENT
 from flawline.checks.checks import check, in_order
 from flawline.checks.note import Note
-from flawline.checks.probes import probes_of, try_all
+from flawline.checks.probes import probes_of
+from flawline.checks.trying import try_all
 from flawline.options import (
     DEFAULT_CONFIG,
     STANDARD_OUTPUT,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from contract.clock import SystemClock
 from contract.config import Config
 from contract.config_file import load_config
 from contract.control import ask, listening
-from contract.documents import ChangeDocument, MemoriesDocument, VersionDocument
 from contract.errors import FlawlineError
 from contract.messages import RequestMessage, ShadowReport
 from flawline.commands.enroll import line_of
@@ -25,10 +22,13 @@ from flawline.options import (
     give_json,
     require_json_target,
 )
+from flawline.reports.memories import (
+    document_of,
+    history_table,
+    shadow_told,
+    versions_table,
+)
 from flawline.screen import Screen
-
-if TYPE_CHECKING:
-    from scorer.references.shelf import Shelf
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -112,15 +112,15 @@ def list_memories(config_path: Path, *, line: str, history: bool, as_json: Path 
     line_of(config, line)
     running = listening(config) is not False
     report = _shadow_report(config, line) if running else None
-    document = _document(Shelf(config.memory_directory), line, history=history, report=report)
+    document = document_of(Shelf(config.memory_directory), line, history=history, report=report)
     if give_json(document, as_json):
         return
     screen = Screen()
-    screen.print(_versions_table(document))
+    screen.print(versions_table(document))
     if history:
-        screen.print(_history_table(document))
+        screen.print(history_table(document))
     if report is not None:
-        screen.say(_told(report))
+        screen.say(shadow_told(report))
     elif document.shadow is not None:
         screen.say("no scorer answers: nothing is known of the shadow's verdicts")
 
@@ -187,79 +187,3 @@ def _shadow_report(config: Config, line: str) -> ShadowReport | None:
         return (ask(config, RequestMessage(command="status")).shadows or {}).get(line)
     except FlawlineError:
         return None
-
-
-def _document(
-    shelf: Shelf, line: str, *, history: bool, report: ShadowReport | None
-) -> MemoriesDocument:
-    active, shadow = shelf.active(line), shelf.shadowing(line)
-    manifests = [shelf.manifest(line, version) for version in shelf.versions(line)]
-    return MemoriesDocument(
-        line=line,
-        active=active,
-        shadow=shadow,
-        versions=tuple(
-            VersionDocument(
-                version=each.version,
-                role={shadow: "shadow", active: "active"}.get(each.version),
-                created_ns=each.created_ns,
-                created_by=each.created_by,
-                num_references=each.num_references,
-                fail_threshold=each.fail_threshold,
-                review_threshold=each.review_threshold,
-                threshold_method=each.threshold_method,
-                calibrated=each.calibration is not None,
-                model=each.model,
-                weights_sha256=each.weights_sha256,
-            )
-            for each in manifests
-        ),
-        history=tuple(
-            ChangeDocument(**each.model_dump()) for each in (shelf.history(line) if history else ())
-        ),
-        shadow_report=report,
-    )
-
-
-def _versions_table(document: MemoriesDocument) -> Table:
-    table = Table("version", "in use", "made (UTC)", "by", "good parts", "FAIL from", "threshold")
-    for each in document.versions:
-        table.add_row(
-            each.version,
-            each.role or "",
-            _moment(each.created_ns),
-            each.created_by,
-            str(each.num_references),
-            f"{each.fail_threshold:.4f}",
-            "calibrated" if each.calibrated else "first guess",
-        )
-    return table
-
-
-def _history_table(document: MemoriesDocument) -> Table:
-    table = Table("changed (UTC)", "by", "what", "version")
-    for each in document.history:
-        table.add_row(
-            _moment(each.changed_ns), each.changed_by, _DONE.get(each.action, ""), each.version
-        )
-    return table
-
-
-def _moment(ns: int) -> str:
-    return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M}"
-
-
-def _told(report: ShadowReport) -> str:
-    parts = [f"{frames} {pair}" for pair, frames in report.disagreements.items()]
-    said = ", ".join(parts) or "no disagreement"
-    return f"shadow {report.version}: {report.frames} frames judged by both, {said}"
-
-
-_DONE = {
-    "activate": "activated",
-    "promote": "promoted from shadow",
-    "rollback": "gone back to",
-    "shadow": "made the shadow",
-    "unshadow": "no shadow any more",
-    "remove": "removed",
-}

@@ -18,7 +18,7 @@ from contract.clock import SystemClock
 from contract.config_file import load_config
 from contract.documents import CheckDocument
 from flawline.__main__ import run
-from flawline.checks.probes import Probe, Told, try_all
+from flawline.checks.trying import Probe, Told, try_all
 from scorer.references.conformal import Calibration
 from scorer.references.shelf import Shelf
 from scorer.scoring.memory import Bank, Fingerprint, ReferenceMemory
