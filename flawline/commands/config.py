@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +23,6 @@ from flawline.checks.probes import probes_of
 from flawline.checks.trying import try_all
 from flawline.options import (
     DEFAULT_CONFIG,
-    STANDARD_OUTPUT,
     AsJson,
     Command,
     ConfigPath,
@@ -87,7 +85,6 @@ def check_config(path: Path, *, probe: bool, as_json: Path | None) -> int:
         ConfigError: the file cannot be read.
     """
     require_json_target(as_json)
-    quiet = as_json == STANDARD_OUTPUT
     findings: list[Finding] = []
     probed: list[Probed] = []
     config = None
@@ -101,8 +98,6 @@ def check_config(path: Path, *, probe: bool, as_json: Path | None) -> int:
             for tried, notes in _tried(config, tuple(findings)):
                 probed.append(tried)
                 findings += [places.finding(*note) for note in notes]
-                if not quiet:
-                    Screen().say(f"{tried.name}: {'ok' if tried.ok else 'failed'}: {tried.text}")
     document = CheckDocument(
         file=str(path),
         ok=all(each.severity != "error" for each in findings),
@@ -114,14 +109,17 @@ def check_config(path: Path, *, probe: bool, as_json: Path | None) -> int:
     return EXIT_OK if document.ok else EXIT_PERMANENT
 
 
-def _tried(config: Config, known: tuple[Finding, ...]) -> Iterator[tuple[Probed, tuple[Note, ...]]]:
+def _tried(config: Config, known: tuple[Finding, ...]) -> list[tuple[Probed, tuple[Note, ...]]]:
+    """All tries; nothing is printed meanwhile, because a spinner takes standard output over."""
     clock = SystemClock()
     with Screen(stderr=True).working("trying cameras, outputs, model and disks"):
-        yield from try_all(probes_of(config, os.environ, clock), clock, known=known)
+        return list(try_all(probes_of(config, os.environ, clock), clock, known=known))
 
 
 def _tell(document: CheckDocument, config: Config | None) -> None:
-    stderr = Screen(stderr=True)
+    screen, stderr = Screen(), Screen(stderr=True)
+    for tried in document.probed:
+        screen.say(f"{tried.name}: {'ok' if tried.ok else 'failed'}: {tried.text}")
     for finding in document.findings:
         severity = "not checked" if finding.severity == "unchecked" else finding.severity
         stderr.complain(severity, str(finding))
@@ -138,7 +136,7 @@ def _tell(document: CheckDocument, config: Config | None) -> None:
         f"model {config.scorer.model.name}",
         num_warnings,
     ]
-    Screen().say(f"{document.file}: ok: {', '.join(filter(None, told))}")
+    screen.say(f"{document.file}: ok: {', '.join(filter(None, told))}")
 
 
 def print_schema() -> None:
