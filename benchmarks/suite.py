@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,21 +111,12 @@ def measure(
 def tell(document: Mapping[str, Any], console: Console) -> None:
     """Print figures as lines of text."""
     for key, value in document["machine"].items():
-        console.print(f"{key:24} {value}", highlight=False)
+        console.print(f"{key:24} {value}", highlight=False, markup=False)
     for name, figures in document["figures"].items():
-        console.print(f"\n[bold]{name}[/] ({document['model']})")
+        console.print(f"\n{name} ({document['model']})", markup=False)
         for key, value in _flat(figures):
             shown = f"{value:.4g}" if isinstance(value, float) else value
-            console.print(f"  {key:72} {shown}", highlight=False, soft_wrap=True)
-
-
-def dump(document: Mapping[str, Any], path: Path) -> None:
-    """Write figures as JSON; `-` is standard output."""
-    text = json.dumps(document, indent=2)
-    if str(path) == "-":
-        Console().print_json(text)
-    else:
-        path.write_text(text + "\n")
+            console.print(f"  {key:72} {shown}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _flat(figures: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

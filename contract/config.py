@@ -5,15 +5,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from contract.channels import CHANNELS
 from contract.config_sinks import Sinks, require_apart
 from contract.messages import Name
 from contract.section import Endpoint, ResolvedPath, Score, Section, SourceUrl
+
+
+def _device(name: str) -> str:
+    if re.fullmatch(DEVICE_PATTERN, name) is None:
+        raise ValueError(
+            "must be cpu, cuda, or cuda:1 for the second GPU; a GPU of NVIDIA is called cuda"
+        )
+    return name
+
+
+DEVICE_PATTERN: Final = r"^(cpu|cuda(:[0-9]+)?)$"
+Device = Annotated[
+    str, AfterValidator(_device), Field(json_schema_extra={"pattern": DEVICE_PATTERN})
+]
 
 
 class Region(Section):
@@ -141,7 +156,7 @@ class ModelSettings(Section):
         None, description="open_clip pretrained tag, e.g. laion400m_e32; needs a network once"
     )
     preset: Literal["paper", "anomalib"] = Field("paper", description="details of WinCLIP")
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:[0-9]+)?)$", description="torch device")
+    device: Device = Field("cpu", description="torch device: cpu, cuda or cuda:N")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="compute type of the image tower; auto: bfloat16 where the device has "

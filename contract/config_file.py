@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from contract.config import Config
+from contract.documents import Finding, Severity
 from contract.errors import ConfigError
 from contract.redact import redact, redact_value
 
@@ -20,18 +22,61 @@ Location = tuple[int | str, ...]
 _YAML_ERRORS = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where in a configuration file its keys are.
+
+    Attributes:
+        name: the file, as messages call it.
+        lines: line of every key and item, from 1.
+    """
+
+    name: str
+    lines: Mapping[Location, int]
+
+    def finding(self, severity: Severity, location: Location, text: str) -> Finding:
+        """`text` about the key at `location`, or about the nearest that the file has around it."""
+        known = location
+        while known and known not in self.lines:
+            known = known[:-1]
+        return Finding(
+            severity=severity,
+            file=self.name,
+            line=self.lines.get(known) if known else None,
+            key=redact(dotted(location)),
+            text=redact(text),
+        )
+
+
+class ConfigMistakes(ConfigError):
+    """Mistakes in a configuration file, all of them at once."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(str(each) for each in findings))
+        self.findings = tuple(findings)
+
+
 def load_config(path: Path) -> Config:
     """The configuration in `path`; relative paths in it count from its folder.
 
     Raises:
         ConfigError: naming the file, the line, the key and what would be right; all at once.
     """
+    return locate_config(path)[0]
+
+
+def locate_config(path: Path) -> tuple[Config, Places]:
+    """The configuration in `path`, and where in it everything is.
+
+    Raises:
+        ConfigMistakes: as `load_config`.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"cannot read configuration {path}", reason) from error
-    return parse_config(text, name=str(path), base=path.resolve().parent)
+    return _parse(text, name=str(path), base=path.resolve().parent)
 
 
 def parse_config(text: str, *, name: str, base: Path) -> Config:
@@ -40,32 +85,39 @@ def parse_config(text: str, *, name: str, base: Path) -> Config:
     Raises:
         ConfigError: as `load_config`.
     """
+    return _parse(text, name=name, base=base)[0]
+
+
+def _parse(text: str, *, name: str, base: Path) -> tuple[Config, Places]:
+    lines: dict[Location, int] = {}
+    places = Places(name, lines)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
-        lines: dict[Location, int] = {}
-        duplicates: list[str] = []
+        duplicates: list[Finding] = []
         _index(node, (), lines, duplicates, name)
     except _YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
         problem = getattr(error, "problem", None) or type(error).__name__
-        raise ConfigError(f"{where}: not valid YAML", redact(str(problem))) from None
+        said = redact(f"not valid YAML: {problem}")
+        line = mark.line + 1 if mark else None
+        raise ConfigMistakes([Finding(severity="error", file=name, line=line, text=said)]) from None
     if node is None or not isinstance(document, Mapping):
-        raise ConfigError(f"{name}: empty, or not a mapping", "see `flawline config example`")
+        said = "empty, or not a mapping: see `flawline config example`"
+        raise ConfigMistakes([Finding(severity="error", file=name, text=said)])
     if duplicates:
-        raise ConfigError("\n".join(duplicates))
+        raise ConfigMistakes(duplicates)
     try:
-        return Config.model_validate(document, context={"base": base})
+        return Config.model_validate(document, context={"base": base}), places
     except ValidationError as error:
         schema = Config.model_json_schema()
         details = error.errors(include_url=False, include_context=False)
-        raise ConfigError(
-            "\n".join(
-                _describe(dict(detail), name, lines, schema)
+        raise ConfigMistakes(
+            [
+                _describe(dict(detail), places, schema)
                 for detail in details
                 if not _follows_from_another(dict(detail), details)
-            )
+            ]
         ) from None
 
 
@@ -73,7 +125,7 @@ def _index(
     node: yaml.Node | None,
     location: Location,
     lines: dict[Location, int],
-    duplicates: list[str],
+    duplicates: list[Finding],
     name: str,
 ) -> None:
     """Note the line of every key and item in `lines`, and keys given twice in `duplicates`."""
@@ -82,8 +134,12 @@ def _index(
             here = (*location, str(key.value))
             if here in lines:
                 duplicates.append(
-                    f"{name}:{key.start_mark.line + 1}: {_dotted(here)} is given twice, "
-                    f"first on line {lines[here]}"
+                    Finding(
+                        severity="error",
+                        file=name,
+                        line=key.start_mark.line + 1,
+                        text=redact(f"{dotted(here)} is given twice, first on line {lines[here]}"),
+                    )
                 )
             lines[here] = key.start_mark.line + 1
             _index(value, here, lines, duplicates, name)
@@ -103,25 +159,19 @@ def _follows_from_another(detail: Mapping[str, Any], details: Sequence[Any]) -> 
     )
 
 
-def _describe(
-    detail: Mapping[str, Any], name: str, lines: Mapping[Location, int], schema: Mapping[str, Any]
-) -> str:
+def _describe(detail: Mapping[str, Any], places: Places, schema: Mapping[str, Any]) -> Finding:
     location: Location = tuple(detail["loc"])
-    known = location
-    while known and known not in lines:
-        known = known[:-1]
-    where = f"{name}:{lines[known]}" if known else name
     if detail["type"] == "extra_forbidden":
         keys = _keys_at(schema, location[:-1])
         nearest = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
         remedy = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(keys)}"
-        return f"{where}: unknown key {_dotted(location)!r}: {remedy}"
+        return places.finding("error", location, f"unknown key: {remedy}")
     message = str(detail["msg"]).removeprefix("Value error, ")
     value = detail.get("input")
     if isinstance(value, str):
         value = redact_value(value)
     shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) else ""
-    return f"{where}: {_dotted(location) or 'configuration'}: {redact(message)}{shown}"
+    return places.finding("error", location, f"{message}{shown}")
 
 
 def _keys_at(schema: Mapping[str, Any], location: Sequence[int | str]) -> list[str]:
@@ -143,7 +193,12 @@ def _follow(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, 
     return node
 
 
-def _dotted(location: Location) -> str:
+def dotted(location: Location) -> str:
+    """A location as people write it.
+
+    >>> dotted(("lines", 0, "mask"))
+    'lines[0].mask'
+    """
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

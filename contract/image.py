@@ -13,6 +13,8 @@ from contract.errors import ImageError
 
 IMAGE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 MAX_IMAGE_PIXELS: Final = 200_000_000
+MASK_LEVEL: Final = 127
+"""In a mask, what is brighter than this, of 255, counts."""
 
 Pixels = npt.NDArray[np.uint8]
 """A picture (H, W, 3), uint8, RGB."""

@@ -304,6 +304,7 @@ class RequestMessage(Message):
     command: Literal["status", "activate", "shadow", "promote", "rollback", "enroll"]
     line: Name | None = None
     memory_version: str | None = Field(None, max_length=80)
+    requested_by: str | None = Field(None, max_length=80, description="who, for the history")
     count: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         None, description="enroll: how many of the line's next frames become references"
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 import traceback
 
-from rich.console import Console
-
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, FlawlineError
 from contract.redact import redact
 from flawline.app import app
+from flawline.screen import Screen
 
 
 def main() -> None:
@@ -21,7 +20,7 @@ def run(arguments: list[str]) -> int:
     """The exit code of `flawline ARGUMENTS`."""
     debug = "--debug" in arguments
     trace = ""
-    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+    stderr = Screen(stderr=True)
     try:
         app(arguments, prog_name="flawline")
     except SystemExit as ended:
@@ -32,9 +31,8 @@ def run(arguments: list[str]) -> int:
         text = f"internal error: {type(error).__name__}: {error} (--debug shows where)"
         code, trace = EXIT_RECOVERABLE, traceback.format_exc()
     if debug:
-        stderr.print(redact(trace), markup=False)
-    stderr.print("[bold red]error:[/]", end=" ")
-    stderr.print(redact(text), markup=False)
+        stderr.say(redact(trace))
+    stderr.complain("error", redact(text))
     return code
 
 

@@ -22,6 +22,7 @@ from flawline.commands import (
     run,
     score,
 )
+from flawline.options import Command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,7 +41,7 @@ for command in (
     ledger.ledger,
     bench.bench,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 for name, group in (("config", config.app), ("models", models.app), ("memory", memory.app)):
     app.add_typer(group, name=name)
 

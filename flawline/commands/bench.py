@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from contract.errors import ConfigError
+from flawline.options import AsJson, give_json, require_json_target
+from flawline.screen import Screen
 
 
 def bench(
@@ -33,9 +34,7 @@ def bench(
     naive: Annotated[
         bool, typer.Option(help="Time one window at a time, too, which is slow.")
     ] = True,
-    as_json: Annotated[
-        Path | None, typer.Option("--json", help="Write JSON to this file; - prints it.")
-    ] = None,
+    as_json: AsJson = None,
 ) -> None:
     """Measure what frames cost on this machine; contenders take turns, medians are told."""
 
@@ -69,8 +68,9 @@ def run_bench(
     Raises:
         ConfigError: no such measurement.
     """
-    from benchmarks.suite import SUITE, dump, measure, tell
+    from benchmarks.suite import SUITE, measure, tell
 
+    require_json_target(as_json)
     unknown = [name for name in names if name not in SUITE]
     if unknown:
         raise ConfigError(f"no measurement {unknown[0]!r}", f"one of {', '.join(SUITE)}")
@@ -84,7 +84,5 @@ def run_bench(
         anomalib=anomalib,
         naive=naive,
     )
-    if as_json is not None:
-        dump(document, as_json)
-    else:
-        tell(document, Console())
+    if not give_json(document, as_json):
+        tell(document, Screen())

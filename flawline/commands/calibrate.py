@@ -17,7 +17,14 @@ from contract.config_file import load_config
 from contract.errors import ConfigError
 from contract.messages import SCORED
 from flawline.commands.enroll import line_of, read_crops
-from flawline.options import DEFAULT_CONFIG, ConfigPath, require
+from flawline.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    give_json,
+    require,
+    require_json_target,
+)
 
 if TYPE_CHECKING:
     from scorer.references.shelf import Shelf
@@ -54,6 +61,7 @@ def calibrate(
         ),
     ] = False,
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = None,
 ) -> None:
     """Set a line's thresholds so that at most a promised share of good frames is rejected.
 
@@ -73,6 +81,7 @@ def calibrate(
         whole_picture=whole_picture,
         false_reject_rate=false_reject_rate,
         review_rate=review_rate,
+        as_json=as_json,
     )
 
 
@@ -85,6 +94,7 @@ def run_calibrate(
     whole_picture: bool,
     false_reject_rate: float,
     review_rate: float | None,
+    as_json: Path | None = None,
 ) -> None:
     """Calibrate `line` with the pictures in `normal`, or with what it scored in the last `hours`.
 
@@ -92,6 +102,7 @@ def run_calibrate(
         ConfigError: too few good frames: how many are needed, and what can be promised meanwhile.
         ImageError, ModelError, StorageError: naming what would be right.
     """
+    require_json_target(as_json)
     for module, extra in NEEDED if normal is None else NEEDED[:1]:
         require(module, extra=extra)
     from scorer.references.calibration import active_version, calibrate
@@ -116,6 +127,8 @@ def run_calibrate(
     )
     assert manifest.calibration is not None
     bound = manifest.calibration.false_reject_bound
+    if give_json(manifest, as_json):
+        return
     typer.echo(
         f"line {line}: FAIL from {manifest.fail_threshold:.4f} on "
         f"({manifest.threshold_method})\n"

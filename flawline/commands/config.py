@@ -3,59 +3,140 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from contract.clock import SystemClock
 from contract.config import Config
-from contract.config_file import load_config
+from contract.config_file import ConfigMistakes, locate_config
 from contract.curve import create_keys
+from contract.documents import CheckDocument, Finding, Probed
+from contract.errors import EXIT_OK, EXIT_PERMANENT
+from flawline.checks.checks import check, in_order
+from flawline.checks.note import Note
+from flawline.checks.probes import probes_of
+from flawline.checks.trying import try_all
+from flawline.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    Command,
+    ConfigPath,
+    give_json,
+    require_json_target,
+)
+from flawline.screen import Screen
 
 app = typer.Typer(no_args_is_help=True, help="Check, explain and start configurations.")
 
 
-@app.command("check")
-def config_check(path: Annotated[Path, typer.Argument(help="Configuration file (YAML).")]) -> None:
-    """Check a configuration: every mistake with its line and what would be right."""
+@app.command("check", cls=Command)
+def config_check(
+    config: ConfigPath = DEFAULT_CONFIG,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Also open cameras, read PLCs, greet webhooks, load the model, look at disks. "
+            "Nothing is written, and no event is sent; a PLC that takes one connection only may "
+            "drop that of a running station.",
+        ),
+    ] = False,
+    as_json: AsJson = None,
+) -> None:
+    """Check a configuration: every mistake with its line and what would be right.
 
-    check(path)
+    Exit code 2 with errors, 0 with warnings alone. Passwords and secrets are looked for in this
+    command's environment.
+    """
+
+    raise typer.Exit(check_config(config, probe=probe, as_json=as_json))
 
 
-@app.command("schema")
+@app.command("schema", cls=Command)
 def config_schema() -> None:
     """Print the JSON schema of the configuration, for editors."""
 
     print_schema()
 
 
-@app.command("example")
+@app.command("example", cls=Command)
 def config_example() -> None:
     """Print a small configuration to start from."""
 
     print_example()
 
 
-@app.command("keys")
+@app.command("keys", cls=Command)
 def config_keys(directory: Annotated[Path, typer.Argument(help="Empty folder.")]) -> None:
     """Make the keys that encrypt tcp connections between hosts."""
 
     make_keys(directory)
 
 
-def check(path: Path) -> None:
-    """Say what `path` configures.
+def check_config(path: Path, *, probe: bool, as_json: Path | None) -> int:
+    """Tell what is wrong with the configuration in `path`; the exit code.
 
     Raises:
-        ConfigError: every mistake with its line.
+        ConfigError: the file cannot be read.
     """
-    config = load_config(path)
-    cameras = config.cameras()
-    typer.echo(
-        f"{path}: ok: station {config.station}, {len(config.lines)} line(s), "
-        f"{len(cameras)} camera(s), model {config.scorer.model.name}"
+    require_json_target(as_json)
+    findings: list[Finding] = []
+    probed: list[Probed] = []
+    config = None
+    try:
+        config, places = locate_config(path)
+    except ConfigMistakes as mistakes:
+        findings += mistakes.findings
+    else:
+        findings += check(config, places, os.environ)
+        if probe:
+            for tried, notes in _tried(config, tuple(findings)):
+                probed.append(tried)
+                findings += [places.finding(*note) for note in notes]
+    document = CheckDocument(
+        file=str(path),
+        ok=all(each.severity != "error" for each in findings),
+        findings=tuple(in_order(list(dict.fromkeys(findings)))),
+        probed=tuple(probed),
     )
+    if not give_json(document, as_json):
+        _tell(document, config)
+    return EXIT_OK if document.ok else EXIT_PERMANENT
+
+
+def _tried(config: Config, known: tuple[Finding, ...]) -> list[tuple[Probed, tuple[Note, ...]]]:
+    """All tries; nothing is printed meanwhile, because a spinner takes standard output over."""
+    clock = SystemClock()
+    with Screen(stderr=True).working("trying cameras, outputs, model and disks"):
+        return list(try_all(probes_of(config, os.environ, clock), clock, known=known))
+
+
+def _tell(document: CheckDocument, config: Config | None) -> None:
+    screen, stderr = Screen(), Screen(stderr=True)
+    for tried in document.probed:
+        screen.say(f"{tried.name}: {'ok' if tried.ok else 'failed'}: {tried.text}")
+    for finding in document.findings:
+        severity = "not checked" if finding.severity == "unchecked" else finding.severity
+        stderr.complain(severity, str(finding))
+    counts = Counter(finding.severity for finding in document.findings)
+    num_warnings = f"{counts['warning']} warning(s)" if counts["warning"] else ""
+    if config is None or not document.ok:
+        told = [f"{counts['error']} error(s)", num_warnings]
+        stderr.say(f"{document.file}: {', '.join(filter(None, told))}")
+        return
+    told = [
+        f"station {config.station}",
+        f"{len(config.lines)} line(s)",
+        f"{len(config.cameras())} camera(s)",
+        f"model {config.scorer.model.name}",
+        num_warnings,
+    ]
+    screen.say(f"{document.file}: ok: {', '.join(filter(None, told))}")
 
 
 def print_schema() -> None:
@@ -75,7 +156,7 @@ def make_keys(directory: Path) -> None:
         ConfigError: it holds keys already or cannot be written.
     """
     create_keys(directory)
-    typer.echo(
+    Screen().say(
         f"{directory}: server and client keys. Copy the folder to each host of the station; "
         "server.key_secret only to those that bind (scorer and sinks)."
     )

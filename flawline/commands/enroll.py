@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from contract.clock import SystemClock
 from contract.config import Config, Line
@@ -18,7 +19,7 @@ from contract.control import ask
 from contract.errors import ConfigError, FlawlineError, ImageError
 from contract.image import list_images, read_image
 from contract.messages import RequestMessage
-from flawline.options import DEFAULT_CONFIG, ConfigPath
+from flawline.options import DEFAULT_CONFIG, AsJson, ConfigPath, give_json, require_json_target
 
 if TYPE_CHECKING:
     from contract.image import Pixels
@@ -72,6 +73,7 @@ def enroll(
         ),
     ] = 1.0,
     config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = None,
 ) -> None:
     """Teach a line with good parts; a running scorer follows without restart.
 
@@ -91,9 +93,17 @@ def enroll(
             whole_picture=whole_picture,
             coreset=coreset,
             choose=choose,
+            as_json=as_json,
         )
     elif camera is not None:
-        enroll_from_camera(config, line=line, camera=camera, count=count, interval_s=interval_s)
+        enroll_from_camera(
+            config,
+            line=line,
+            camera=camera,
+            count=count,
+            interval_s=interval_s,
+            as_json=as_json,
+        )
 
 
 def enroll_from_images(
@@ -105,6 +115,7 @@ def enroll_from_images(
     whole_picture: bool,
     coreset: float = 1.0,
     choose: int | None = None,
+    as_json: Path | None = None,
 ) -> None:
     """Teach `line` with all pictures in `directory`; those in `normal` set its threshold.
 
@@ -114,6 +125,7 @@ def enroll_from_images(
     Raises:
         ConfigError, ImageError, ModelError, StorageError: naming what would be right.
     """
+    require_json_target(as_json)
     config = load_config(config_path)
     chosen = line_of(config, line)
     paths = list_images(directory)
@@ -137,6 +149,8 @@ def enroll_from_images(
             normal=others,
             coreset=coreset,
         )
+    if give_json(manifest, as_json):
+        return
     typer.echo(
         f"line {line}: reference memory {manifest.version} from {manifest.num_references} "
         f"picture(s) is active\n"
@@ -157,14 +171,20 @@ def _choose(
             f"warning: {names[index]} is unlike all others: is it a good part? It is left out",
             err=True,
         )
-    typer.echo(f"references: {', '.join(names[index] for index in found.chosen)}")
+    typer.echo(f"references: {', '.join(names[index] for index in found.chosen)}", err=True)
     used = {*found.chosen, *found.outliers}
     spare = [image for index, image in enumerate(images) if index not in used]
     return [images[index] for index in found.chosen], spare if len(spare) >= MIN_NORMAL else []
 
 
 def enroll_from_camera(
-    config_path: Path, *, line: str, camera: str, count: int, interval_s: float
+    config_path: Path,
+    *,
+    line: str,
+    camera: str,
+    count: int,
+    interval_s: float,
+    as_json: Path | None = None,
 ) -> None:
     """Have a running scorer take `count` good parts from `camera`.
 
@@ -172,6 +192,7 @@ def enroll_from_camera(
         ConfigError: no such line or camera.
         FlawlineError: no scorer runs, no frames come, or the enrolment failed.
     """
+    require_json_target(as_json)
     config = load_config(config_path)
     line_of(config, line)
     before = ask(config, RequestMessage(command="status")).memories.get(line, "")
@@ -185,13 +206,15 @@ def enroll_from_camera(
     with Console(stderr=True).status("waiting for good parts") as status:
         while time.monotonic() < deadline_s:
             reply = ask(config, RequestMessage(command="status"))
-            status.update(reply.text)
+            status.update(Text(reply.text))
             if reply.enrolment == "teaching":
                 deadline_s = time.monotonic() + ENROLMENT_TIMEOUT_S
             if reply.enrolment == "failed":
                 raise FlawlineError(reply.text)
             if reply.memories.get(line, "") != before:
-                typer.echo(f"line {line}: reference memory {reply.memories[line]} is active")
+                made = {"line": line, "version": reply.memories[line]}
+                if not give_json(made, as_json):
+                    typer.echo(f"line {line}: reference memory {made['version']} is active")
                 return
             time.sleep(POLL_S)
     raise FlawlineError(f"no {count} frames of camera {camera} in time", "is the camera streaming?")

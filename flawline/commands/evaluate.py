@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from contract.errors import ConfigError
 from flawline.options import (
+    AsJson,
     AssociationModel,
     AssociationWeights,
     Device,
@@ -21,14 +20,16 @@ from flawline.options import (
     PresetName,
     PretrainedTag,
     WeightsFile,
+    give_json,
     require,
     require_folder,
-    table_console,
+    require_json_target,
     write,
 )
 from flawline.reports.ablation import run_ablation
 from flawline.reports.figures import HEADINGS, percent, plain, row_document, shown
 from flawline.reports.plan import EvaluationPlan, follow
+from flawline.screen import Screen
 
 if TYPE_CHECKING:
     from scorer.evaluation.evaluation import Row
@@ -54,7 +55,7 @@ def evaluate(
     language_weight: LanguageWeight = None,
     association: AssociationModel = None,
     association_weights: AssociationWeights = None,
-    as_json: Annotated[Path | None, typer.Option("--json", help="Write figures here.")] = None,
+    as_json: AsJson = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
     ablate: Annotated[
         str | None,
@@ -112,8 +113,8 @@ def run_evaluate(options: EvaluationPlan) -> None:
     from scorer.scoring.winclip import load_model
 
     categories = read_dataset(options.root, options.categories)
-    for target in (options.as_json, options.report):
-        require_folder(target)
+    require_json_target(options.as_json)
+    require_folder(options.report)
     if options.report is not None:
         for module in ("jinja2", "matplotlib"):
             require(module, extra="report")
@@ -128,9 +129,8 @@ def run_evaluate(options: EvaluationPlan) -> None:
                 seeds=options.seeds,
                 step=steps(category),
             )
-    tell(rows, table_console())
-    if options.as_json is not None:
-        write(options.as_json, json.dumps(document(model, rows), indent=2) + "\n")
+    if not give_json(document(model, rows), options.as_json):
+        tell(rows, Screen())
     if options.report is not None:
         from flawline.reports.evaluation import render_report
 
@@ -158,7 +158,7 @@ def document(model: WinClip, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def tell(rows: Sequence[Row], console: Console) -> None:
+def tell(rows: Sequence[Row], screen: Screen) -> None:
     """Print the table, and the published figures where there are any."""
     from scorer.evaluation.evaluation import mean_figures
     from scorer.evaluation.published import published
@@ -171,10 +171,10 @@ def tell(rows: Sequence[Row], console: Console) -> None:
         for count in sorted({row.shots for row in rows}):
             mean = mean_figures(row for row in rows if row.shots == count)
             table.add_row("mean", str(count), *(percent(value) for value in mean))
-    console.print(table)
+    screen.print(table)
     for each in published({row.category for row in rows}):
-        console.print(
+        screen.say(
             f"{each.source}, {each.shots} references: image AUROC {percent(each.image_auroc)}, "
             f"pixel AUROC {percent(each.pixel_auroc)}, PRO {percent(each.pixel_pro)}"
         )
-    console.print("In %, [95 % bootstrap interval over test pictures]; mean over the seeds.")
+    screen.say("In %, [95 % bootstrap interval over test pictures]; mean over the seeds.")

@@ -14,6 +14,7 @@ from contract.config import ModelSettings
 from contract.errors import ConfigError, StorageError
 from contract.image import list_images, read_image
 from flawline.options import (
+    AsJson,
     AssociationModel,
     AssociationWeights,
     Device,
@@ -22,8 +23,11 @@ from flawline.options import (
     PresetName,
     PretrainedTag,
     WeightsFile,
+    give_json,
     require,
+    require_json_target,
 )
+from flawline.screen import Screen
 
 if TYPE_CHECKING:
     from scorer.evaluation.explanation import Box, Explanation, Term
@@ -60,6 +64,7 @@ def explain(
     language_weight: LanguageWeight = None,
     association: AssociationModel = None,
     association_weights: AssociationWeights = None,
+    as_json: AsJson = None,
 ) -> None:
     """Say and draw why a picture has its score: which window, scale, words and reference."""
     from flawline.commands.score import model_settings
@@ -74,7 +79,7 @@ def explain(
         association=association,
         association_weights=association_weights,
     )
-    run_explain(ExplainOptions(image, object_name, reference, settings, out))
+    run_explain(ExplainOptions(image, object_name, reference, settings, out), as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class ExplainOptions:
     out: Path
 
 
-def run_explain(options: ExplainOptions) -> None:
+def run_explain(options: ExplainOptions, *, as_json: Path | None = None) -> None:
     """Print why the picture has its score, and draw it.
 
     Raises:
@@ -97,6 +102,7 @@ def run_explain(options: ExplainOptions) -> None:
     """
     if options.out.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"--out {options.out}", "a file that ends in .png, .svg or .pdf")
+    require_json_target(as_json)
     require("matplotlib", extra="report")
     from scorer.evaluation.explanation import explain
     from scorer.scoring.winclip import load_model
@@ -111,15 +117,49 @@ def run_explain(options: ExplainOptions) -> None:
         object_name=options.object_name if model.language_weight or not pictures else None,
         memory=model.enroll(pictures) if pictures else None,
     )
-    for line in tell(found, [path.name for path in references]):
-        typer.echo(line)
+    names = [path.name for path in references]
+    printed = give_json(document(options, found, names), as_json)
+    if not printed:
+        Screen().say("\n".join(tell(found, names)))
     nearest = None if found.nearest is None else pictures[found.nearest.reference]
     figure = draw(model, image, nearest, found, title=options.image.name)
     try:
         figure.savefig(options.out, dpi=110)
     except OSError as error:
         raise StorageError(f"cannot write {options.out}: {error.strerror}") from None
-    typer.echo(f"drawn in {options.out}")
+    if not printed:
+        Screen().say(f"drawn in {options.out}")
+
+
+def document(
+    options: ExplainOptions, found: Explanation, references: list[str]
+) -> dict[str, object]:
+    """The explanation as JSON; rows and columns count patches from 0."""
+    near = found.nearest
+    return {
+        "image": str(options.image),
+        "anomaly_score": found.anomaly_score,
+        "place": vars(found.place),
+        "terms": [
+            {
+                "name": term.name,
+                "value": term.value,
+                "weight": term.weight,
+                "contribution": term.contribution,
+                "window": None if term.window is None else vars(term.window),
+            }
+            for term in found.terms
+        ],
+        "prompt": found.prompt,
+        "nearest": None
+        if near is None
+        else {
+            "reference": references[near.reference],
+            "place": vars(near.box),
+            "similarity": near.similarity,
+        },
+        "drawing": str(options.out),
+    }
 
 
 def tell(found: Explanation, references: list[str]) -> list[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from contract.config_file import load_config
+from contract.documents import BookDocument, LedgerDocument
 from contract.messages import Outcome
-from flawline.options import DEFAULT_CONFIG, ConfigPath
+from flawline.options import DEFAULT_CONFIG, AsJson, ConfigPath, give_json, require_json_target
+from flawline.screen import Screen
 
 if TYPE_CHECKING:
     from sinks.store.audit import Audit
@@ -24,75 +25,93 @@ def ledger(
     store: Annotated[
         str | None, typer.Option(help="Store URL, instead of the configuration's.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = None,
 ) -> None:
     """Print the book: every admitted frame and its one outcome. Exit 1 if it does not balance."""
 
     raise typer.Exit(print_ledger(config, store_url=store, as_json=as_json))
 
 
-def print_ledger(config_path: Path, *, store_url: str | None, as_json: bool) -> int:
+def print_ledger(config_path: Path, *, store_url: str | None, as_json: Path | None) -> int:
     """Print all books, recounted from their rows; 0 if they are sound, else 1.
 
     A book is sound if its rows say what it says and, once its stream has ended, every admitted
-    frame has its outcome. Until then frames may be in flight.
+    frame has its outcome. Until then frames may be on their way.
 
     Raises:
         StorageError: there is no store.
     """
     from sinks.store.store import Store
 
+    require_json_target(as_json)
     url = store_url or load_config(config_path).store_url
     with Store.open_existing(url) as store:
-        audits = list(store.audit())
-    sound = all(a.agrees and (a.book.balanced or not a.book.ended) for a in audits)
-    in_flight = sum(audit.book.open_frames for audit in audits)
-    if as_json:
-        typer.echo(json.dumps([_as_dict(audit) for audit in audits], indent=2))
-    else:
-        console = Console(width=None if Console().is_terminal else 160)
-        console.print(_table(audits))
-        for audit in audits:
-            for reason, frames in sorted(audit.book.unscored.items()):
-                console.print(f"{audit.book.key}: {frames} UNSCORED because {reason}")
-            if not audit.agrees:
-                console.print(f"{audit.book.key}: the rows do not add up to the book", style="red")
-        waiting = f" ({in_flight} in flight)" if sound and in_flight else ""
-        console.print(f"ledger balanced: {'yes' if sound else 'no'}{waiting}")
-    return 0 if sound else 1
+        document = document_of(store.audit())
+    if not give_json(document, as_json):
+        _tell(document, Screen())
+    return 0 if document.balanced else 1
 
 
-def _table(audits: list[Audit]) -> Table:
-    table = Table(title="ledger: admitted = sum of outcomes")
+def document_of(audits: Iterable[Audit]) -> LedgerDocument:
+    """All books, and whether they are sound."""
+    found = list(audits)
+    return LedgerDocument(
+        balanced=all(a.agrees and (a.book.balanced or not a.book.ended) for a in found),
+        in_flight=sum(audit.book.open_frames for audit in found),
+        books=tuple(_book(audit) for audit in found),
+    )
+
+
+def _book(audit: Audit) -> BookDocument:
+    book = audit.book
+    return BookDocument(
+        **book.key._asdict(),
+        closed=book.closed,
+        decoded=book.decoded,
+        admitted=book.admitted,
+        outcomes={outcome: book.counts[outcome] for outcome in Outcome},
+        unscored=dict(book.unscored),
+        open=book.open_frames,
+        balanced=book.balanced,
+        rows_agree=audit.agrees,
+    )
+
+
+def _tell(document: LedgerDocument, screen: Screen) -> None:
+    screen.print(_table(document.books))
+    for book in document.books:
+        name = f"{book.line}, {book.camera}, {_started(book)}"
+        for reason, frames in sorted(book.unscored.items()):
+            screen.say(f"{name}: {frames} UNSCORED because {reason}")
+        if not book.rows_agree:
+            screen.say(f"{name}: the stored rows do not add up to the book", style="red")
+    waiting = document.balanced and document.in_flight
+    told = f" ({document.in_flight} without an outcome yet)" if waiting else ""
+    screen.say(f"ledger balanced: {'yes' if document.balanced else 'no'}{told}")
+
+
+def _table(books: Sequence[BookDocument]) -> Table:
+    table = Table(
+        title="every frame taken in for inspection has exactly one outcome",
+        caption="decoded: what the camera gave; admitted: what was taken in for inspection",
+    )
     for heading in ("line", "camera", "started (UTC)", "state"):
         table.add_column(heading)
-    for heading in ("decoded", "admitted", *Outcome, "in flight"):
+    for heading in ("decoded", "admitted", *Outcome, "not yet"):
         table.add_column(str(heading), justify="right")
-    for audit in audits:
-        book = audit.book
+    for book in books:
         table.add_row(
-            book.key.line,
-            book.key.camera,
-            datetime.fromtimestamp(book.key.epoch / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            book.line,
+            book.camera,
+            _started(book),
             "closed" if book.closed else "open",
             str(book.decoded),
             str(book.admitted),
-            *(str(book.counts[outcome]) for outcome in Outcome),
-            str(book.open_frames),
+            *(str(book.outcomes[outcome]) for outcome in Outcome),
+            str(book.open),
         )
     return table
 
 
-def _as_dict(audit: Audit) -> dict[str, object]:
-    book = audit.book
-    return {
-        **book.key._asdict(),
-        "closed": book.closed,
-        "decoded": book.decoded,
-        "admitted": book.admitted,
-        "outcomes": {outcome.value: book.counts[outcome] for outcome in Outcome},
-        "unscored": dict(book.unscored),
-        "open": book.open_frames,
-        "balanced": book.balanced,
-        "rows_agree": audit.agrees,
-    }
+def _started(book: BookDocument) -> str:
+    return f"{datetime.fromtimestamp(book.epoch / 1000, UTC):%Y-%m-%d %H:%M:%S}"

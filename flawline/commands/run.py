@@ -10,7 +10,7 @@ import typer
 from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE
 from contract.process import configure_logging
-from flawline.options import DEFAULT_CONFIG
+from flawline.options import DEFAULT_CONFIG, ConfigPath
 from flawline.station.stop import StopRequest
 from flawline.station.supervisor import Supervisor, processes_of
 
@@ -18,7 +18,7 @@ TEND_S = 0.1
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="Configuration file (YAML).")] = DEFAULT_CONFIG,
+    config: ConfigPath = DEFAULT_CONFIG,
     log_level: Annotated[
         Literal["debug", "info", "warning"], typer.Option(help="How much the processes say.")
     ] = "info",

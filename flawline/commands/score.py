@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -19,6 +16,7 @@ from contract.config import ModelSettings
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError, ImageError, StorageError
 from contract.image import list_images, read_image
 from flawline.options import (
+    AsJson,
     AssociationModel,
     AssociationWeights,
     Device,
@@ -27,7 +25,10 @@ from flawline.options import (
     PresetName,
     PretrainedTag,
     WeightsFile,
+    give_json,
+    require_json_target,
 )
+from flawline.screen import Screen
 
 if TYPE_CHECKING:
     from scorer.scoring.winclip import WinClip
@@ -52,12 +53,12 @@ def score(
     heatmaps: Annotated[
         Path | None, typer.Option(help="Folder for a picture with heatmap per image.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = None,
 ) -> None:
     """Score pictures by words alone, or against a few pictures of good parts.
 
     Without --reference the score says how anomalous the words find the picture (zero-shot). With
-    it, a provisional threshold from the references themselves gives a verdict.
+    it, a threshold that is a first guess from the references themselves gives a verdict.
     """
 
     settings = model_settings(
@@ -97,18 +98,19 @@ def model_settings(**given: object) -> ModelSettings:
         raise ConfigError(message.removeprefix("Value error, ")) from None
 
 
-def score_images(paths: list[Path], options: ScoreOptions, *, as_json: bool) -> int:
+def score_images(paths: list[Path], options: ScoreOptions, *, as_json: Path | None) -> int:
     """Print a score for each picture; one that cannot be read does not stop the others.
 
     Raises:
         ImageError: a reference cannot be used.
         ModelError: the model cannot be loaded.
     """
+    require_json_target(as_json)
     pictures = [path for given in paths for path in _expand(given)]
     if options.heatmaps is not None:
         _make_folder(options.heatmaps)
-    err = Console(stderr=True)
-    with err.status(f"loading {options.model.name}"):
+    err = Screen(stderr=True)
+    with err.working(f"loading {options.model.name}"):
         from scorer.scoring.winclip import load_model
 
         model = load_model(options.model)
@@ -120,11 +122,9 @@ def score_images(paths: list[Path], options: ScoreOptions, *, as_json: bool) -> 
             results.append({"image": str(path), **judge(path)})
         except ImageError as error:
             failed += 1
-            err.print("[bold red]error:[/]", str(error), soft_wrap=True, highlight=False)
-    if as_json:
-        typer.echo(json.dumps(_document(model, options, results), indent=2))
-    elif results:
-        Console(width=None if sys.stdout.isatty() else 160).print(_table(results))
+            err.complain("error", str(error))
+    if not give_json(_document(model, options, results), as_json) and results:
+        Screen().print(_table(results))
     return EXIT_RECOVERABLE if failed else EXIT_OK
 
 
@@ -198,7 +198,7 @@ def _table(results: list[dict[str, Any]]) -> Table:
         verdict = (
             "zero-shot: no threshold"
             if threshold is None
-            else f"{result['verdict']} (provisional threshold {threshold:.4f})"
+            else f"{result['verdict']} (FAIL from {threshold:.4f} on: a first guess)"
         )
         table.add_row(result["image"], f"{result['anomaly_score']:.4f}", verdict)
     return table

@@ -50,7 +50,7 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
         StorageError: `directory` cannot be written or holds something else.
         FlawlineError: a process does not start.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     _prepare(directory)
     if metrics_port is None:
         metrics_port = DEFAULT_METRICS_PORT if live else 0

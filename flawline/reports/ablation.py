@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table as Printed
 
 from contract.errors import ConfigError
-from flawline.options import require_folder, table_console, write
+from flawline.options import give_json, require_json_target
 from flawline.reports.figures import HEADINGS, percent, plain, row_document
 from flawline.reports.plan import EvaluationPlan, follow
+from flawline.screen import Screen
 
 if TYPE_CHECKING:
     from scorer.evaluation.ablation import Table, Variant
@@ -56,7 +55,7 @@ def run_ablation(name: str, options: EvaluationPlan) -> None:
     categories = read_dataset(options.root, options.categories)
     for category in categories:
         require_references(category, shots)
-    require_folder(options.as_json)
+    require_json_target(options.as_json)
     model = load_model(options.model)
     found: dict[tuple[str, int], list[Row]] = {}
     with follow(categories, shots, options.seeds) as steps:
@@ -80,12 +79,11 @@ def run_ablation(name: str, options: EvaluationPlan) -> None:
         for variant in table.variants
         for count in shots
     ]
-    tell(name, table, ablated, table_console())
-    if options.as_json is not None:
-        write(options.as_json, json.dumps(document(name, table, model, ablated), indent=2) + "\n")
+    if not give_json(document(name, table, model, ablated), options.as_json):
+        tell(name, table, ablated, Screen())
 
 
-def tell(name: str, table: Table, ablated: Sequence[Ablated], console: Console) -> None:
+def tell(name: str, table: Table, ablated: Sequence[Ablated], screen: Screen) -> None:
     """Print the table; on the whole of MVTec-AD the paper's values stand beside ours."""
     from scorer.evaluation.evaluation import mean_figures
     from scorer.evaluation.published import MVTEC
@@ -100,8 +98,8 @@ def tell(name: str, table: Table, ablated: Sequence[Ablated], console: Console) 
             pairs = zip(values, theirs, strict=True)
             values = [f"{ours} (paper {paper})" for ours, paper in pairs]
         printed.add_row(each.variant.label, str(each.shots), *values)
-    console.print(printed)
-    console.print(f"{name} of the paper, {table.title}. In %, mean over categories and seeds.")
+    screen.print(printed)
+    screen.say(f"{name} of the paper, {table.title}. In %, mean over categories and seeds.")
 
 
 def document(name: str, table: Table, model: WinClip, ablated: Sequence[Ablated]) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def _plot(rows: Sequence[Row], categories: Sequence[str], shots: Sequence[int]) 
             mine = [row for row in rows if row.category == category]
             middle = np.array([getattr(row.mean, name) for row in mine])
             ends = np.array([[getattr(end, name) for end in row.ci95] for row in mine])
-            where = np.arange(len(mine)) + 0.04 * (number - len(categories) / 2)
+            aside = 0.04 * (number - (len(categories) - 1) / 2)
+            where = np.array([shots.index(row.shots) for row in mine]) + aside
             axes.errorbar(
                 where,
                 middle,
@@ -92,6 +93,7 @@ def _plot(rows: Sequence[Row], categories: Sequence[str], shots: Sequence[int]) 
                 label=category,
             )
         axes.set_xticks(range(len(shots)), [str(count) for count in shots])
+        axes.set_xlim(-0.5, len(shots) - 0.5)
         axes.set_xlabel("references (0: by words alone)")
         axes.set_ylabel(HEADINGS[name])
         axes.axhline(0.5, color="#9aa4ad", lw=1, ls=":")

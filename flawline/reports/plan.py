@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from contract.config import ModelSettings
+from flawline.screen import Screen, printable
 
 if TYPE_CHECKING:
     from scorer.evaluation.dataset import Category
@@ -36,11 +36,11 @@ def follow(
     categories: Sequence[Category], shots: Sequence[int], seeds: int
 ) -> Iterator[Callable[[Category], Callable[[], None]]]:
     """Show progress; gives for each category what to call after each picture."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Screen(stderr=True)) as progress:
         tasks = {
             category.name: progress.add_task(
-                category.name,
+                printable(category.name),
                 total=len(category.test) + min(len(category.train), max(shots) * seeds),
             )
             for category in categories

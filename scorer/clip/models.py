@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import logging
@@ -81,10 +82,7 @@ def load_clip(
         if weights is not None or pretrained is not None:
             raise ModelError(f"{MINI} carries its own weights", "leave weights and pretrained out")
         return _load_mini()
-    config = open_clip.get_model_config(name)
-    if config is None:
-        raise ModelError(f"unknown model {name!r}", "see `flawline models list`")
-    _require_plain(config, name)
+    config = _config_of(name)
     training: dict[str, Any] = {}
     if pretrained is not None:
         weights = pull(name, pretrained)
@@ -109,9 +107,7 @@ def pull(name: str, tag: str) -> Path:
     Raises:
         ModelError: no such tag, or no way to download it.
     """
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    if tag not in tags:
-        raise ModelError(f"{name} has no pretrained tag {tag!r}", f"one of {', '.join(tags)}")
+    _require_tag(name, tag)
     config = open_clip.get_pretrained_cfg(name, tag)
     try:
         return Path(open_clip.download_pretrained(config, prefer_hf_hub=True))
@@ -120,6 +116,32 @@ def pull(name: str, tag: str) -> Path:
             f"cannot download {name} {tag} ({type(error).__name__})",
             "connect this host once, or copy the file here and set model.weights",
         ) from error
+
+
+def require_known(name: str, *, pretrained: str | None = None) -> None:
+    """Refuse a model or tag that does not exist, without its weights.
+
+    Raises:
+        ModelError: naming what is known.
+    """
+    if name != MINI:
+        _config_of(name)
+        if pretrained is not None:
+            _require_tag(name, pretrained)
+
+
+def known_sha256(name: str, weights: Path | None) -> str | None:
+    """SHA-256 of a model's weights without loading them; None: they are a tag's, maybe not here.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    if weights is not None:
+        return file_sha256(weights)
+    if name != MINI:
+        return None
+    with as_file(files("scorer") / "assets" / f"{MINI}.safetensors") as path:
+        return file_sha256(path)
 
 
 def pretrained_models() -> list[tuple[str, str]]:
@@ -171,6 +193,22 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             "expected .safetensors or a checkpoint that torch.load(weights_only=True) accepts",
         ) from None
     return state
+
+
+def _config_of(name: str) -> dict[str, Any]:
+    config: dict[str, Any] | None = open_clip.get_model_config(name)
+    if config is None:
+        nearest = difflib.get_close_matches(name, open_clip.list_models(), n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise ModelError(f"unknown model {name!r}", f"{hint}see `flawline models list`")
+    _require_plain(config, name)
+    return config
+
+
+def _require_tag(name: str, tag: str) -> None:
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if tag not in tags:
+        raise ModelError(f"{name} has no pretrained tag {tag!r}", f"one of {', '.join(tags)}")
 
 
 def _is_plain(config: dict[str, Any]) -> bool:

@@ -23,6 +23,8 @@ GOOD: Final = "good"
 GREY_MASK_LEVEL: Final = 127
 VISA_MASK_LEVEL: Final = 0
 VISA_SPLIT: Final = Path("split_csv") / "1cls.csv"
+SYSTEM_FOLDERS: Final = ("__MACOSX", "$RECYCLE.BIN", "#recycle", "lost+found")
+SYSTEM_PREFIXES: Final = (".", "@")
 VISA_COLUMNS: Final = frozenset({"object", "split", "label", "image", "mask"})
 
 
@@ -102,7 +104,7 @@ def read_dataset(root: Path, names: Iterable[str] = ()) -> list[Category]:
 def _mvtec(root: Path) -> list[Category]:
     if not root.is_dir():
         raise ConfigError(f"{root} is not a folder", "a dataset in the layout of MVTec-AD")
-    folders = [root] if (root / "train" / GOOD).is_dir() else sorted(root.iterdir())
+    folders = [root] if (root / "train" / GOOD).is_dir() else _folders(root)
     return [_category(folder) for folder in folders if (folder / "train" / GOOD).is_dir()]
 
 
@@ -112,11 +114,22 @@ def _category(folder: Path) -> Category:
     truth = folder / "ground_truth"
     samples = [
         Sample(image, kind.name, _mask(truth, kind.name, image))
-        for kind in sorted(path for path in (folder / "test").iterdir() if path.is_dir())
+        for kind in _folders(folder / "test")
         for image in list_images(kind)
     ]
     train = tuple(list_images(folder / "train" / GOOD))
     return _checked(Category(folder.resolve().name, train, tuple(samples)), truth.is_dir())
+
+
+def _folders(directory: Path) -> list[Path]:
+    """What people put there, by name; not what notebooks, archives and file servers leave."""
+    return sorted(
+        path
+        for path in directory.iterdir()
+        if path.is_dir()
+        and not path.name.startswith(SYSTEM_PREFIXES)
+        and path.name not in SYSTEM_FOLDERS
+    )
 
 
 def _mask(truth: Path, defect: str, image: Path) -> Path | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from contract.clock import Clock
 from contract.config import Line
 from contract.errors import ConfigError, ImageError, ModelError
-from contract.image import Pixels, read_image
+from contract.image import MASK_LEVEL, Pixels, read_image
 from scorer.references.manifest import Manifest, mask_sha256, new_version
 from scorer.references.shelf import Shelf
 from scorer.references.threshold import (
@@ -28,7 +28,6 @@ from scorer.scoring.winclip import WinClip
 from scorer.windows.tiling import Tiling
 
 MIN_NORMAL = 8
-MASK_LEVEL = 127
 
 
 def enroll(

@@ -2,18 +2,20 @@
 
 <line>/active     the version that judges
 <line>/shadow     the version that judges beside it, without a say
-<line>/history    one JSON line per activation, the oldest first
+<line>/history    one JSON line per change, the oldest first: what, when and who
 """
 
 from __future__ import annotations
 
-import json
+import fcntl
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import StorageError
 
@@ -21,14 +23,22 @@ Role = Literal["active", "shadow"]
 MAX_HISTORY = 1000
 
 
-class Activation(BaseModel):
-    """When which version began to judge, and who wanted it."""
+Action = Literal["activate", "promote", "rollback", "shadow", "unshadow", "remove"]
+ACTIVATIONS: Final[frozenset[Action]] = frozenset({"activate", "promote", "rollback"})
+
+
+class Change(BaseModel):
+    """What was done with which version, when, and who wanted it.
+
+    A line of the history that says no action was written when only activations were.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    action: Action = "activate"
     version: str
-    activated_ns: int
-    activated_by: str
+    changed_ns: int = Field(validation_alias=AliasChoices("changed_ns", "activated_ns"))
+    changed_by: str = Field(validation_alias=AliasChoices("changed_by", "activated_by"))
 
 
 class Pointers:
@@ -71,8 +81,23 @@ class Pointers:
         except OSError as error:
             raise StorageError(f"cannot write {self._home / role}: {error.strerror}") from None
 
-    def history(self) -> list[Activation]:
-        """The activations, oldest first; a line that was cut off by a crash is left out.
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep other processes from changing pointers, history or versions meanwhile.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        try:
+            handle = (self._home / ".lock").open("wb")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StorageError(f"cannot lock {self._home}: {error.strerror}") from None
+        with handle:
+            yield
+
+    def history(self) -> list[Change]:
+        """The changes, oldest first; a line that was cut off by a crash is left out.
 
         Raises:
             StorageError: the history cannot be read.
@@ -86,19 +111,19 @@ class Pointers:
         found = []
         for line in lines:
             try:
-                found.append(Activation.model_validate_json(line))
+                found.append(Change.model_validate_json(line))
             except ValidationError:
                 continue
         return found
 
-    def note(self, activation: Activation) -> None:
+    def note(self, change: Change) -> None:
         """Add to the history, which keeps the newest thousand.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        kept = [*self.history(), activation][-MAX_HISTORY:]
-        text = "".join(json.dumps(each.model_dump()) + "\n" for each in kept)
+        kept = [*self.history(), change][-MAX_HISTORY:]
+        text = "".join(each.model_dump_json() + "\n" for each in kept)
         try:
             self._replace("history", text)
         except OSError as error:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from contract.errors import StorageError
+from contract.errors import ConfigError, StorageError
 from scorer.clip.models import sha256_of
 from scorer.references.manifest import Manifest
-from scorer.references.pointers import Activation, Pointers, sync
+from scorer.references.pointers import ACTIVATIONS, Action, Change, Pointers, sync
 from scorer.scoring.memory import Bank, ReferenceMemory
 
 log = logging.getLogger(__name__)
@@ -68,10 +69,27 @@ class Shelf:
             reason = getattr(error, "strerror", None) or error
             raise StorageError(f"cannot write reference memory to {home}: {reason}") from None
 
-    def activate(self, line: str, version: str, *, now_ns: int, by: str) -> None:
+    def activate(
+        self, line: str, version: str, *, now_ns: int, by: str, action: Action = "activate"
+    ) -> None:
         """Point `line` to `version`; a running scorer follows within a second.
 
         A version that was the line's shadow is none any more: it is promoted.
+
+        Args:
+            now_ns, by, action: for the history.
+
+        Raises:
+            StorageError: no such version, or the folder cannot be written.
+        """
+        with self._changing(line, version) as pointers:
+            pointers.write("active", version)
+            if pointers.read("shadow") == version:
+                pointers.write("shadow", None)
+            self._note(line, action, version, now_ns=now_ns, by=by)
+
+    def shadow(self, line: str, version: str | None, *, now_ns: int, by: str) -> None:
+        """Have `version` judge beside the active one, without a say; None: no longer.
 
         Args:
             now_ns, by: for the history.
@@ -79,26 +97,59 @@ class Shelf:
         Raises:
             StorageError: no such version, or the folder cannot be written.
         """
-        self._require(line, version)
-        pointers = self._pointers(line)
-        pointers.write("active", version)
-        if pointers.read("shadow") == version:
-            pointers.write("shadow", None)
-        try:
-            pointers.note(Activation(version=version, activated_ns=now_ns, activated_by=by))
-        except StorageError as error:
-            # The version is active: to say that it failed would be wrong.
-            log.error("line %s: %s is active, but: %s", line, version, error)
+        if version is not None:
+            with self._changing(line, version) as pointers:
+                pointers.write("shadow", version)
+                self._note(line, "shadow", version, now_ns=now_ns, by=by)
+        elif (before := self.shadowing(line)) is not None:
+            with self._pointers(line).changing():
+                self._pointers(line).write("shadow", None)
+                self._note(line, "unshadow", before, now_ns=now_ns, by=by)
 
-    def shadow(self, line: str, version: str | None) -> None:
-        """Have `version` judge beside the active one, without a say; None: no longer.
+    def remove(self, line: str, version: str, *, now_ns: int, by: str) -> None:
+        """Delete a version that is not in use; it is gone at once and whole.
+
+        Args:
+            now_ns, by: for the history.
 
         Raises:
+            ConfigError: it is active or the shadow.
             StorageError: no such version, or the folder cannot be written.
         """
-        if version is not None:
+        home = self._directory / line
+        gone = home / f".removed-{version}"
+        with self._changing(line, version) as pointers:
+            if version == pointers.read("active"):
+                raise ConfigError(f"{version} judges line {line}", "activate another one first")
+            if version == pointers.read("shadow"):
+                raise ConfigError(
+                    f"{version} is the shadow of line {line}",
+                    f"end that first: flawline memory shadow --line {line}",
+                )
+            try:
+                (home / version).rename(gone)
+                sync(home)
+            except OSError as error:
+                raise StorageError(f"cannot remove {home / version}: {error.strerror}") from None
+            self._note(line, "remove", version, now_ns=now_ns, by=by)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    @contextmanager
+    def _changing(self, line: str, version: str) -> Iterator[Pointers]:
+        """The pointers of `line`, which nobody else changes, nor removes `version`, meanwhile."""
+        self._require(line, version)
+        pointers = self._pointers(line)
+        with pointers.changing():
             self._require(line, version)
-        self._pointers(line).write("shadow", version)
+            yield pointers
+
+    def _note(self, line: str, action: Action, version: str, *, now_ns: int, by: str) -> None:
+        change = Change(action=action, version=version, changed_ns=now_ns, changed_by=by)
+        try:
+            self._pointers(line).note(change)
+        except StorageError as error:
+            # It is done: to say that it failed would be wrong.
+            log.error("line %s: %s of %s, but: %s", line, action, version, error)
 
     def previous(self, line: str) -> str:
         """The version that was active before: going back twice returns.
@@ -106,10 +157,10 @@ class Shelf:
         Raises:
             StorageError: there was none.
         """
-        active = self.active(line)
-        for activation in reversed(self.history(line)):
-            if activation.version != active:
-                return activation.version
+        active, kept = self.active(line), set(self.versions(line))
+        for change in reversed(self.history(line)):
+            if change.action in ACTIVATIONS and change.version in kept - {active}:
+                return change.version
         raise StorageError(
             f"line {line} has no earlier reference memory to go back to",
             f"it has: {', '.join(self.versions(line)) or 'none'}; activate one of them",
@@ -123,8 +174,8 @@ class Shelf:
         """The version that judges beside the active one, if any."""
         return self._pointers(line).read("shadow")
 
-    def history(self, line: str) -> list[Activation]:
-        """When which version of `line` was activated, oldest first."""
+    def history(self, line: str) -> list[Change]:
+        """What was done with the versions of `line`, when and by whom; oldest first."""
         return self._pointers(line).history()
 
     def _pointers(self, line: str) -> Pointers:

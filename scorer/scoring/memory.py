@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,6 +19,35 @@ class Fingerprint(NamedTuple):
     model: str
     weights_sha256: str
     preset: str
+
+    def require(self, other: Fingerprint) -> None:
+        """Refuse to be compared with features of `other`.
+
+        Raises:
+            MemoryMismatch: naming what differs.
+        """
+        for field, mine, theirs in zip(self._fields, self, other, strict=True):
+            if mine != theirs:
+                raise MemoryMismatch(
+                    f"the reference memory was made with {field} {mine[:48]}, this scorer has "
+                    f"{theirs[:48]}",
+                    "enroll the line again",
+                )
+
+
+def fingerprint_of(
+    model: str, weights_sha256: str, preset: str, association: tuple[str, str] | None = None
+) -> Fingerprint:
+    """The fingerprint of a CLIP model, or of one and the network that compares references.
+
+    Args:
+        association: that network's name and the SHA-256 of its weights.
+    """
+    if association is None:
+        return Fingerprint(model, weights_sha256, preset)
+    name, sha256 = association
+    both = hashlib.sha256(f"{weights_sha256} {sha256}".encode()).hexdigest()
+    return Fingerprint(f"{model} + {name}", both, preset)
 
 
 class Bank(NamedTuple):
@@ -58,15 +88,7 @@ class ReferenceMemory:
         Raises:
             MemoryMismatch: naming what differs.
         """
-        for field, mine, theirs in zip(
-            Fingerprint._fields, self.fingerprint, fingerprint, strict=True
-        ):
-            if mine != theirs:
-                raise MemoryMismatch(
-                    f"the reference memory was made with {field} {mine[:48]}, this scorer has "
-                    f"{theirs[:48]}",
-                    "enroll the line again",
-                )
+        self.fingerprint.require(fingerprint)
         if self.num_tiles != num_tiles:
             raise MemoryMismatch(
                 f"the reference memory is of {self.num_tiles} tiles, the crop has {num_tiles}",

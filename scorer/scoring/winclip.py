@@ -20,7 +20,7 @@ from contract.image import Pixels
 from scorer.clip.models import MINI, LoadedClip, load_clip
 from scorer.clip.presets import PATCH, PRESETS, Preset
 from scorer.clip.text import TextEncoder
-from scorer.scoring.memory import Bank, Fingerprint, ReferenceMemory, fill_banks
+from scorer.scoring.memory import Bank, ReferenceMemory, fill_banks, fingerprint_of
 from scorer.scoring.scoring import AssociationMap, Result, Scoring
 from scorer.windows.backbone import Backbone, Needs
 from scorer.windows.features import Features
@@ -56,7 +56,13 @@ class WinClip:
         self.words = words
         self.preset = preset
         self.language_weight = language_weight
-        self.fingerprint = Fingerprint(backbone.name, backbone.weights_sha256, preset.name)
+        encoder = backbone.encoder
+        self.fingerprint = fingerprint_of(
+            backbone.name,
+            backbone.weights_sha256,
+            preset.name,
+            None if encoder is None else (encoder.name, encoder.weights_sha256),
+        )
         self._scoring = Scoring(preset, backbone.grid, backbone.tower.project, backbone.device)
 
     @classmethod

@@ -20,8 +20,8 @@ from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_versio
 from contract.reasons import Reason
 from contract.sockets import Sockets
 from scorer.references.enrolment import user
-from scorer.references.pointers import Role
 from scorer.references.shelf import Shelf
+from scorer.references.switch import Command, carry_out, meant
 from scorer.serving.collector import Collector
 from scorer.serving.engine import Engine
 from scorer.serving.evidence import EvidenceSender
@@ -219,29 +219,19 @@ class Service:
             )
         if request.command == "enroll":
             return self._collector.start(request)
-        return self._point(request.command, request.line, request.memory_version)
+        by = request.requested_by or user()
+        return self._point(request.command, request.line, request.memory_version, by=by)
 
-    def _point(self, command: str, line: str, version: str | None) -> str:
+    def _point(self, command: Command, line: str, version: str | None, *, by: str) -> str:
         """Change which memory judges `line`; one that does not fit is refused with the reason."""
-        if command == "shadow" and version is None:
-            self._shelf.shadow(line, None)
-            self._lines.reload()
-            return f"line {line}: no shadow any more"
-        if command == "promote":
-            version = self._shelf.shadowing(line)
-            if version is None:
-                raise FlawlineError(f"line {line} has no shadow memory", "give it one first")
-        elif command == "rollback":
-            version = self._shelf.previous(line)
-        judge = self._lines.fetch(line, version or "")
-        role: Role = "shadow" if command == "shadow" else "active"
-        if role == "shadow":
-            self._shelf.shadow(line, version)
-        else:
-            self._shelf.activate(line, version or "", now_ns=self._shell.clock.wall_ns(), by=user())
-        self._lines.use(line, role, judge)
+        version = meant(self._shelf, line, command, version)
+        judge = None if version is None else self._lines.fetch(line, version)
+        now_ns = self._shell.clock.wall_ns()
+        text = carry_out(self._shelf, line, command, version, now_ns=now_ns, by=by)
+        if judge is not None:
+            self._lines.use(line, "shadow" if command == "shadow" else "active", judge)
         self._lines.reload()
-        return f"line {line}: {version} is {'the shadow' if role == 'shadow' else 'active'}"
+        return text
 
     def _memories(self) -> dict[str, str]:
         return {name: state.memory_version or "" for name, state in self._lines.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -73,6 +72,7 @@ class Backbone:
         ModelError: an image tower that windows cannot be cut from.
 
     Attributes:
+        name, weights_sha256: of the CLIP model.
         tower: the packed pass over images and windows.
         encoder: as given, on the device.
         like: an empty tensor on the device and in the compute type.
@@ -94,7 +94,7 @@ class Backbone:
         self.tower = ImageTower(loaded.clip.visual.to(device, compute), scales, compiler=compiler)
         self.encoder = None if encoder is None else encoder.to(self.like)
         self.scales = scales
-        self.name, self.weights_sha256 = _identity(loaded, encoder)
+        self.name, self.weights_sha256 = loaded.name, loaded.weights_sha256
         self._preprocess = Preprocessor(loaded.mean, loaded.std)
         if len(set(self.image_px)) > 1:
             raise ModelError(
@@ -267,11 +267,3 @@ class Backbone:
         if self.encoder is None or (needs is not None and PATCH not in needs):
             return 0
         return math.ceil(self.encoder.products_per_tile / self.tower.products_per_token)
-
-
-def _identity(loaded: LoadedClip, encoder: PatchEncoder | None) -> tuple[str, str]:
-    """Name and SHA-256 of the weights; of two networks, one of both."""
-    if encoder is None:
-        return loaded.name, loaded.weights_sha256
-    both = f"{loaded.weights_sha256} {encoder.weights_sha256}"
-    return f"{loaded.name} + {encoder.name}", sha256(both.encode()).hexdigest()

@@ -79,10 +79,19 @@ class PatchEncoder:
         return F.normalize(patches.float(), dim=-1).to(pixels)
 
 
-def _build(name: str, grid: tuple[int, int]) -> VisionTransformer:
+def require_known(name: str) -> None:
+    """Refuse a name that timm does not know, without weights.
+
+    Raises:
+        ModelError: naming some that it knows.
+    """
     if not timm.is_model(name):
         near = ", ".join(timm.list_models("*dinov2*")[:4])
         raise ModelError(f"unknown association model {name!r}", f"a timm name, such as {near}")
+
+
+def _build(name: str, grid: tuple[int, int]) -> VisionTransformer:
+    require_known(name)
     with torch.device("meta"):
         plan = timm.create_model(name, num_classes=0)
     if not isinstance(plan, VisionTransformer):

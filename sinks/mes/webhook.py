@@ -103,7 +103,7 @@ class Webhook:
         logging.getLogger("httpx").setLevel(logging.WARNING)
         self.name = settings.name
         self._settings = settings
-        self._signer = _signer(settings, environment)
+        self._signer = signer_of(settings, environment)
         self._evidence_path = evidence_path
         self._clock = clock
         self._metrics = metrics
@@ -243,9 +243,14 @@ def _cloud_event(notice: Notice) -> CloudEvent:
     )
 
 
-def _signer(
+def signer_of(
     settings: WebhookSettings, environment: Mapping[str, str]
 ) -> standardwebhooks.Webhook | None:
+    """What signs events, if there is a secret.
+
+    Raises:
+        ConfigError: the secret is not in `environment`, or is none.
+    """
     if settings.secret_env is None:
         return None
     secret = environment.get(settings.secret_env)

@@ -149,6 +149,12 @@ EXAMPLES: dict[str, Message] = {
         camera="bottles-top",
         interval_s=0.5,
     ),
+    "request_to_activate": RequestMessage(
+        command="activate",
+        line="bottles",
+        memory_version="20260921T133320Z-0123abcd",
+        requested_by="engineer",
+    ),
     "reply_enrolling": ReplyMessage(
         ok=True,
         text="line bottles: 2 of 4 frames",

@@ -11,11 +11,13 @@ import pytest
 
 from contract.codec import decode, encode
 from contract.config import Config
-from contract.control import ask
+from contract.control import ask, listening
+from contract.curve import create_keys
 from contract.errors import FlawlineError, WireError
 from contract.messages import AckMessage, ReplyMessage, RequestMessage
 from contract.sockets import Sockets
 from tests.contract.stations import station
+from tests.plc import free_port
 
 STATUS = RequestMessage(command="status")
 
@@ -72,3 +74,30 @@ def test_noise_for_an_answer(short_directory: Path) -> None:
     with _scorer(config, lambda _: b"HTTP/1.1 400 Bad Request"):
         with pytest.raises(WireError):
             ask(config, STATUS)
+
+
+def test_a_scorer_that_is_busy_is_told_from_one_that_is_not_there(short_directory: Path) -> None:
+    config = station(short_directory)
+    assert listening(config) is False
+    with Sockets(config) as sockets:
+        sockets.bind("control")
+        assert listening(config) is True
+        with pytest.raises(FlawlineError, match=r"runs, but does not answer within 0\.2 s"):
+            ask(config, STATUS, timeout_s=0.2)
+    assert listening(config) is False
+
+
+def test_whether_a_scorer_listens_on_another_host(short_directory: Path) -> None:
+    create_keys(short_directory / "keys")
+
+    def at(place: str) -> Config:
+        return station(
+            short_directory, control=f"tcp://{place}", curve_directory=short_directory / "keys"
+        )
+
+    port = free_port()
+    assert listening(at(f"127.0.0.1:{port}")) is False
+    with Sockets(at(f"127.0.0.1:{port}")) as sockets:
+        sockets.bind("control")
+        assert listening(at(f"127.0.0.1:{port}")) is True
+    assert listening(at("no-such-host.invalid:5556")) is None

@@ -36,6 +36,12 @@ def test_production_is_the_production_default(production: Config) -> None:
     assert all(hook.secret_env for hook in production.sinks.webhooks)
 
 
+@pytest.mark.parametrize("path", STATIONS, ids=lambda path: path.stem)
+def test_thresholds_are_left_to_calibration(path: Path) -> None:
+    for line in load_config(path).lines:
+        assert (line.fail_threshold, line.review_threshold) == (None, None)
+
+
 def test_passwords_come_from_the_environment(production: Config) -> None:
     for _, camera in production.cameras():
         assert camera.source.startswith("rtsp://")

@@ -55,7 +55,7 @@ class Station:
     def __enter__(self) -> Self:
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flawline", "run", str(self.config_path)],
+                [sys.executable, "-m", "flawline", "run", "-c", str(self.config_path)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
     commands = [[name] for name in group.commands]  # type: ignore[attr-defined]
     commands += [["config", name] for name in ("check", "schema", "example", "keys")]
     commands += [["models", name] for name in ("list", "pull", "verify")]
+    memory = ("list", "activate", "shadow", "promote", "rollback", "remove")
+    commands += [["memory", name] for name in memory]
     for command in commands:
         assert run([*command, "--help"]) == 0
         shown = capsys.readouterr().out
@@ -36,7 +39,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "nowhere.yaml"], "cannot read configuration nowhere.yaml"),
+        (["run", "-c", "nowhere.yaml"], "cannot read configuration nowhere.yaml"),
         (["score", "nowhere.png"], "nowhere.png does not exist"),
         (["score", "x.png", "--model", "ViT-Z", "--pretrained", "x"], "unknown model 'ViT-Z'"),
         (
@@ -60,7 +63,7 @@ def test_errors_are_one_clear_line(
 
 
 def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--debug", "run", "nowhere.yaml"]) == 2
+    assert run(["--debug", "run", "-c", "nowhere.yaml"]) == 2
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -69,19 +72,21 @@ def test_a_misspelt_key_is_named_with_its_line_and_the_right_one(
 ) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(CONFIG.format(data=tmp_path).replace("cameras", "camera"))
-    assert run(["config", "check", str(path)]) == 2
+    assert run(["config", "check", "-c", str(path)]) == 2
     shown = capsys.readouterr().err
     assert f"{path}:6" in shown
     assert "did you mean 'cameras'?" in shown
 
 
 def test_example_and_schema_are_what_check_accepts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("BOTTLES_TOP_PASSWORD", "secret of the camera")
+    monkeypatch.setenv("MES_WEBHOOK_SECRET", "whsec_" + base64.b64encode(b"0" * 24).decode())
     assert run(["config", "example"]) == 0
     path = tmp_path / "example.yaml"
     path.write_text(capsys.readouterr().out)
-    assert run(["config", "check", str(path)]) == 0
+    assert run(["config", "check", "-c", str(path)]) == 0
     assert "ok: station hall-1, 1 line(s)" in capsys.readouterr().out
     assert run(["config", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["additionalProperties"] is False

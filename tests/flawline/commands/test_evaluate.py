@@ -47,6 +47,18 @@ def test_the_command_prints_and_writes(root: Path, tmp_path: Path) -> None:
     assert not re.search(r"(src|href)=.https?:", html), "it needs no network"
 
 
+def test_a_single_number_of_references_has_its_dot_at_its_tick(root: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    arguments = ["evaluate", str(root), "--shots", "1", "--seeds", "1", "--report", str(report)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    html = report.read_text()
+    ticks = re.findall(r'id="xtick_[0-9]+".*?<use [^>]*x="([0-9.]+)"', html, re.DOTALL)
+    dots = re.findall(r'clip-path="[^"]*">\s*<use [^>]*x="([0-9.]+)"', html)
+    assert len(set(ticks)) == 2, "image and pixel AUROC"
+    assert set(ticks) <= set(dots)
+
+
 def test_without_masks_there_are_no_pixel_figures(root: Path, tmp_path: Path) -> None:
     for kind in ("train/good", "test/good", "test/burnt"):
         for path in (root / kind).iterdir():

@@ -45,6 +45,16 @@ def test_the_layout_of_mvtec_ad(root: Path) -> None:
     assert not cap.has_masks
 
 
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", "@eaDir", "__MACOSX", "lost+found"])
+def test_what_people_did_not_put_there_is_left_out(root: Path, name: str) -> None:
+    before = read_dataset(root)
+    touch(root / name / "train" / "good" / "0.png")
+    for folder in ("test", "ground_truth", "train"):
+        touch(root / "nut" / folder / name / "notes.txt")
+    touch(root / "nut" / "test" / "bent" / name / "0.png")
+    assert read_dataset(root) == before
+
+
 def test_one_category_alone_and_some_of_many(root: Path) -> None:
     assert [each.name for each in read_dataset(root / "nut")] == ["nut"]
     assert [each.name for each in read_dataset(root, ["nut"])] == ["nut"]

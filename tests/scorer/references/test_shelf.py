@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from contract.config import Region
-from contract.errors import MemoryMismatch, StorageError
+from contract.errors import ConfigError, MemoryMismatch, StorageError
 from scorer.references.manifest import Manifest, new_version
 from scorer.references.shelf import Shelf
 from scorer.scoring.memory import Bank, Fingerprint, ReferenceMemory
@@ -98,7 +98,12 @@ def test_no_draft_is_left(shelf: Shelf, small: ReferenceMemory, tmp_path: Path) 
     shelf.save(small, manifest(small))
     shelf.activate("bottles", VERSION, **WHO)
     home = tmp_path / "memories" / "bottles"
-    assert sorted(path.name for path in home.iterdir()) == [VERSION, "active", "history"]
+    assert sorted(path.name for path in home.iterdir()) == [
+        ".lock",
+        VERSION,
+        "active",
+        "history",
+    ]
 
 
 def test_a_draft_is_not_a_version(shelf: Shelf, small: ReferenceMemory, tmp_path: Path) -> None:
@@ -115,8 +120,10 @@ def test_an_unknown_version_is_refused_and_named(
 ) -> None:
     shelf.save(small, manifest(small))
     shelf.activate("bottles", VERSION, **WHO)
-    activate: Callable[[str, str], object] = partial(shelf.activate, **WHO)
-    for act in (activate, shelf.load, shelf.shadow):
+    noted: list[Callable[[str, str], object]] = [
+        partial(act, **WHO) for act in (shelf.activate, shelf.shadow, shelf.remove)
+    ]
+    for act in (*noted, shelf.load):
         with pytest.raises(StorageError, match=f"bottles has no reference memory.*{VERSION}"):
             act("bottles", version)
     assert shelf.active("bottles") == VERSION
@@ -274,7 +281,7 @@ def test_going_back_and_forth(shelf: Shelf, small: ReferenceMemory) -> None:
     shelf.activate("bottles", VERSION, **WHO)
     assert shelf.previous("bottles") == LATER
     assert [each.version for each in shelf.history("bottles")] == [VERSION, LATER, VERSION]
-    assert shelf.history("bottles")[0].activated_by == "inspector"
+    assert shelf.history("bottles")[0].changed_by == "inspector"
 
 
 def test_a_history_that_was_cut_off_is_read_as_far_as_it_goes(
@@ -293,7 +300,60 @@ def test_a_shadow_that_is_activated_is_none_any_more(shelf: Shelf, small: Refere
     for version in (VERSION, LATER):
         shelf.save(small, manifest(small, version=version))
     shelf.activate("bottles", VERSION, **WHO)
-    shelf.shadow("bottles", LATER)
+    shelf.shadow("bottles", LATER, **WHO)
     assert (shelf.active("bottles"), shelf.shadowing("bottles")) == (VERSION, LATER)
     shelf.activate("bottles", LATER, **WHO)
     assert (shelf.active("bottles"), shelf.shadowing("bottles")) == (LATER, None)
+
+
+def test_every_change_is_noted_with_who_and_when(shelf: Shelf, small: ReferenceMemory) -> None:
+    for version in (VERSION, LATER):
+        shelf.save(small, manifest(small, version=version))
+    shelf.activate("bottles", VERSION, **WHO)
+    shelf.shadow("bottles", LATER, now_ns=2, by="engineer")
+    shelf.shadow("bottles", None, now_ns=3, by="engineer")
+    shelf.shadow("bottles", None, now_ns=4, by="nobody: there is none")
+    shelf.activate("bottles", LATER, now_ns=5, by="boss", action="promote")
+    shelf.remove("bottles", VERSION, now_ns=6, by="boss")
+    assert [tuple(each.model_dump().values()) for each in shelf.history("bottles")] == [
+        ("activate", VERSION, WHO["now_ns"], WHO["by"]),
+        ("shadow", LATER, 2, "engineer"),
+        ("unshadow", LATER, 3, "engineer"),
+        ("promote", LATER, 5, "boss"),
+        ("remove", VERSION, 6, "boss"),
+    ]
+
+
+def test_a_history_from_before_is_read(
+    shelf: Shelf, small: ReferenceMemory, tmp_path: Path
+) -> None:
+    for version in (VERSION, LATER):
+        shelf.save(small, manifest(small, version=version))
+    old = f'{{"version": "{VERSION}", "activated_ns": 7, "activated_by": "inspector"}}\n'
+    (tmp_path / "memories" / "bottles" / "history").write_text(old)
+    shelf.activate("bottles", LATER, **WHO)
+    first, second = shelf.history("bottles")
+    assert (first.action, first.version, first.changed_ns) == ("activate", VERSION, 7)
+    assert (first.changed_by, second.version) == ("inspector", LATER)
+    assert shelf.previous("bottles") == VERSION
+
+
+def test_only_a_version_that_is_not_in_use_is_removed(
+    shelf: Shelf, small: ReferenceMemory, tmp_path: Path
+) -> None:
+    for version in (VERSION, LATER):
+        shelf.save(small, manifest(small, version=version))
+    shelf.activate("bottles", VERSION, **WHO)
+    shelf.shadow("bottles", LATER, **WHO)
+    for version, said in ((VERSION, "activate another one first"), (LATER, "end that first")):
+        with pytest.raises(ConfigError, match=said):
+            shelf.remove("bottles", version, **WHO)
+    assert shelf.versions("bottles") == [VERSION, LATER]
+    shelf.activate("bottles", LATER, **WHO)
+    shelf.remove("bottles", VERSION, **WHO)
+    assert shelf.versions("bottles") == [LATER]
+    assert not [
+        path for path in (tmp_path / "memories" / "bottles").iterdir() if VERSION in path.name
+    ]
+    with pytest.raises(StorageError, match="no earlier reference memory"):
+        shelf.previous("bottles")

@@ -222,17 +222,17 @@ def test_a_shadow_is_followed_and_a_damaged_one_disturbs_nobody(
     lines: Lines, shelf: Shelf, memory: ReferenceMemory, tmp_path: Path
 ) -> None:
     shelf.save(memory, manifest(memory, version=LATER, fail_threshold=0.3))
-    shelf.shadow("bottles", LATER)
+    shelf.shadow("bottles", LATER, **WHO)
     lines.reload()
     shadow = lines["bottles"].shadow
     assert shadow is not None
     assert (shadow.version, shadow.thresholds) == (LATER, Thresholds(0.3))
     assert lines["bottles"].memory_version == VERSION
-    shelf.shadow("bottles", None)
+    shelf.shadow("bottles", None, **WHO)
     lines.reload()
     assert lines["bottles"].shadow is None
     (tmp_path / "bottles" / LATER / "memory.safetensors").write_bytes(b"rubbish")
-    shelf.shadow("bottles", LATER)
+    shelf.shadow("bottles", LATER, **WHO)
     lines.reload()
     assert lines["bottles"].shadow is None
     assert lines["bottles"].memory_version == VERSION

@@ -1,0 +1,3 @@
+"""What can be wrong with a configuration that its form does not show."""
+
+from __future__ import annotations
