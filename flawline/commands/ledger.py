@@ -14,6 +14,7 @@ from rich.table import Table
 from contract.config_file import load_config
 from contract.messages import Outcome
 from flawline.options import DEFAULT_CONFIG, ConfigPath
+from flawline.reports.books import sound
 
 if TYPE_CHECKING:
     from sinks.store.audit import Audit
@@ -34,9 +35,6 @@ def ledger(
 def print_ledger(config_path: Path, *, store_url: str | None, as_json: bool) -> int:
     """Print all books, recounted from their rows; 0 if they are sound, else 1.
 
-    A book is sound if its rows say what it says and, once its stream has ended, every admitted
-    frame has its outcome. Until then frames may be in flight.
-
     Raises:
         StorageError: there is no store.
     """
@@ -45,7 +43,7 @@ def print_ledger(config_path: Path, *, store_url: str | None, as_json: bool) -> 
     url = store_url or load_config(config_path).store_url
     with Store.open_existing(url) as store:
         audits = list(store.audit())
-    sound = all(a.agrees and (a.book.balanced or not a.book.ended) for a in audits)
+    is_sound = sound(audits)
     in_flight = sum(audit.book.open_frames for audit in audits)
     if as_json:
         typer.echo(json.dumps([_as_dict(audit) for audit in audits], indent=2))
@@ -57,9 +55,9 @@ def print_ledger(config_path: Path, *, store_url: str | None, as_json: bool) -> 
                 console.print(f"{audit.book.key}: {frames} UNSCORED because {reason}")
             if not audit.agrees:
                 console.print(f"{audit.book.key}: the rows do not add up to the book", style="red")
-        waiting = f" ({in_flight} in flight)" if sound and in_flight else ""
-        console.print(f"ledger balanced: {'yes' if sound else 'no'}{waiting}")
-    return 0 if sound else 1
+        waiting = f" ({in_flight} in flight)" if is_sound and in_flight else ""
+        console.print(f"ledger balanced: {'yes' if is_sound else 'no'}{waiting}")
+    return 0 if is_sound else 1
 
 
 def _table(audits: list[Audit]) -> Table:
