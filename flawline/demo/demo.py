@@ -253,4 +253,5 @@ def _conclude(
         )
         index = write_pages(report, directory / REPORT_NAME)
     console.print(f"report: {index}")
-    return EXIT_OK if summary.balanced and report.digest.num_scored else EXIT_RECOVERABLE
+    scored = any(event.anomaly_score is not None for event in events)
+    return EXIT_OK if summary.balanced and scored else EXIT_RECOVERABLE
