@@ -8,6 +8,7 @@ milliseconds): latency and lateness are differences of these stamps.
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Protocol
 
 NS_PER_S = 1_000_000_000
@@ -33,3 +34,13 @@ class SystemClock:
 
     def monotonic_s(self) -> float:
         return time.monotonic()
+
+
+def local_text(wall_ns: int) -> str:
+    """A wall time as this host's clock on the wall shows it, with its offset from UTC.
+
+    Digits are cut, not rounded: no moment is shown later than it was.
+    """
+    moment = datetime.fromtimestamp(wall_ns // NS_PER_S).astimezone()
+    milliseconds = wall_ns % NS_PER_S // 1_000_000
+    return moment.replace(microsecond=milliseconds * 1000).isoformat(" ", "milliseconds")

@@ -19,6 +19,7 @@ from flawline.commands import (
     ledger,
     memory,
     models,
+    report,
     run,
     score,
 )
@@ -39,6 +40,7 @@ for command in (
     explain.explain,
     evaluate.evaluate,
     ledger.ledger,
+    report.report,
     bench.bench,
 ):
     app.command(cls=Command)(command)

@@ -111,7 +111,8 @@ def _try_model(config: Config) -> Told:
     if not sound:
         raise FlawlineError("it gives scores that are not numbers", "its weights are damaged")
     tokens = max(line_tiling(model, line).num_tokens for line in config.lines)
-    return Told(f"loaded on {model.backbone.device} in {model.backbone.dtype}, at most {tokens} tokens a frame")
+    backbone = model.backbone
+    return Told(f"loaded on {backbone.device} in {backbone.dtype}, at most {tokens} tokens a frame")
 
 
 def _try_webhook(hook: WebhookSettings) -> Told:

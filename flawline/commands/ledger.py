@@ -14,6 +14,7 @@ from contract.config_file import load_config
 from contract.documents import BookDocument, LedgerDocument
 from contract.messages import Outcome
 from flawline.options import DEFAULT_CONFIG, AsJson, ConfigPath, give_json, require_json_target
+from flawline.reports.books import sound
 from flawline.screen import Screen
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ def ledger(
 def print_ledger(config_path: Path, *, store_url: str | None, as_json: Path | None) -> int:
     """Print all books, recounted from their rows; 0 if they are sound, else 1.
 
-    A book is sound if its rows say what it says and, once its stream has ended, every admitted
-    frame has its outcome. Until then frames may be on their way.
-
     Raises:
         StorageError: there is no store.
     """
@@ -56,7 +54,7 @@ def document_of(audits: Iterable[Audit]) -> LedgerDocument:
     """All books, and whether they are sound."""
     found = list(audits)
     return LedgerDocument(
-        balanced=all(a.agrees and (a.book.balanced or not a.book.ended) for a in found),
+        balanced=sound(found),
         in_flight=sum(audit.book.open_frames for audit in found),
         books=tuple(_book(audit) for audit in found),
     )

@@ -156,7 +156,9 @@ def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
             verdict = decision.outcome.value
         if options.heatmaps is not None:
             target = options.heatmaps / f"{path.parent.name}-{path.name}-heatmap.jpg"
-            _write_heatmap(target, path, image, result.anomaly_map[0].cpu().numpy(), score)
+            caption = [verdict or "", f"score {score:.4f}", path.name]
+            anomaly_map = result.anomaly_map[0].cpu().numpy()
+            _write_heatmap(target, image, anomaly_map, caption, threshold)
         return {"anomaly_score": score, "provisional_threshold": threshold, "verdict": verdict}
 
     return judge
@@ -169,11 +171,14 @@ def _make_folder(directory: Path) -> None:
         raise StorageError(f"cannot write {directory}: {error.strerror}") from None
 
 
-def _write_heatmap(target: Path, path: Path, image: Any, anomaly_map: Any, score: float) -> None:
+def _write_heatmap(
+    target: Path, image: Any, anomaly_map: Any, caption: list[str], threshold: float | None
+) -> None:
     from sinks.evidence.heatmap import side_by_side
 
+    picture = side_by_side(image, anomaly_map, caption=caption, fail_threshold=threshold)
     try:
-        side_by_side(image, anomaly_map, caption=f"{path.name}  score {score:.4f}").save(target)
+        picture.save(target)
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error.strerror}") from None
 

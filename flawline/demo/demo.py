@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from contract.clock import SystemClock
 from contract.config import Config
@@ -21,14 +21,14 @@ from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, FlawlineError, StorageError
 from contract.image import list_images, read_image
 from contract.messages import Outcome
-from flawline.demo.summary import FalseRejects, Summary, summarise
-from flawline.demo.truth import Finding, PartResult, Truth, false_frames, judge_parts
+from flawline.demo.summary import FalseRejects, Summary, print_summary
+from flawline.demo.truth import Truth, false_frames, judge_parts
+from flawline.reports.period import Period
 from flawline.station.stop import StopRequest
 from flawline.station.supervisor import Supervisor, processes_of
 
 if TYPE_CHECKING:
     from scorer.references.conformal import Calibration
-    from sinks.store.event import Event
 
 LINE = "rings"
 CAMERA = "rings-top"
@@ -39,7 +39,8 @@ FALSE_REJECT_RATE = 0.02
 DEFAULT_METRICS_PORT = 9464
 CONFIG_NAME = "flawline.yaml"
 MADE_BY_DEMO = "# made by flawline demo\n"
-PRODUCTS = (CONFIG_NAME, "report.html", "heatmaps", "memories", "logs")
+REPORT_NAME = "report.html"
+PRODUCTS = (CONFIG_NAME, REPORT_NAME, "heatmaps", "memories", "logs")
 TEND_S = 0.1
 
 
@@ -101,8 +102,9 @@ def _prepare(directory: Path) -> None:
         for name in names:
             path = directory / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for path in directory.glob("events.db*"):
-            path.unlink()
+        for pattern in ("events.db*", "report-*.html"):
+            for path in directory.glob(pattern):
+                path.unlink()
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if isinstance(error, StorageError):
@@ -225,75 +227,31 @@ def _watch(
 def _conclude(
     directory: Path, config: Config, truth: Truth, calibration: Calibration, console: Console
 ) -> int:
-    from flawline.demo.report import write_report
+    from flawline.demo.report import extras_of
+    from flawline.reports.pages import write_pages
+    from flawline.reports.reading import read_line
     from sinks.store.store import Store
 
     with Store.open_existing(config.store_url) as store:
-        summary = summarise(list(store.audit()), events := list(store.events()))
-    parts = judge_parts(events, truth)
-    false = FalseRejects(
-        calibration.false_reject_rate,
-        calibration.false_reject_bound,
-        len(calibration.scores),
-        *false_frames(events, truth),
-    )
-    print_summary(summary, parts, false, console)
-    report = directory / "report.html"
-    write_report(
-        report,
-        summary=summary,
-        events=events,
-        parts=parts,
-        false_rejects=false,
-        truth=truth,
-        evidence_directory=config.evidence_directory,
-    )
-    console.print(f"report: {report}")
-    return EXIT_OK if summary.balanced and _scored(events) else EXIT_RECOVERABLE
-
-
-def _scored(events: list[Event]) -> bool:
-    return any(event.anomaly_score is not None for event in events)
-
-
-def print_summary(
-    summary: Summary, parts: list[PartResult], false: FalseRejects, console: Console
-) -> None:
-    """The run in a screenful."""
-    outcomes = "  ".join(f"{summary.outcomes[outcome]} {outcome}" for outcome in Outcome)
-    findings = Counter(part.finding for part in parts)
-    defective = sum(part.part.defect is not None for part in parts)
-    console.print()
-    console.print(f"frames decoded   {summary.decoded}")
-    console.print(f"frames admitted  {summary.admitted} ({FPS:g} per second of {LINE})")
-    console.print(f"outcomes         {outcomes}")
-    for reason, frames in sorted(summary.unscored.items()):
-        console.print(f"                 {frames} UNSCORED because {reason}")
-    console.print(f"ledger balanced: {'yes' if summary.balanced else 'no'}")
-    console.print(
-        f"parts            {len(parts)} passed, {defective} of them defective: "
-        f"{findings[Finding.TRUE_REJECT]} found, {findings[Finding.MISS]} missed"
-    )
-    console.print(
-        f"                 {len(parts) - defective} good: {findings[Finding.TRUE_PASS]} passed, "
-        f"{findings[Finding.FALSE_REJECT]} rejected falsely"
-    )
-    if findings[Finding.UNINSPECTED]:
-        console.print(f"                 {findings[Finding.UNINSPECTED]} uninspected")
-    missed = [part.part.defect or "" for part in parts if part.finding is Finding.MISS]
-    if missed:
-        console.print(f"                 missed: {', '.join(missed)}")
-    console.print(
-        f"false rejects    promised at most {false.promised:.1%} of good frames, with 95 % "
-        f"confidence {false.bound:.1%} ({false.num_calibrated} frames to calibrate with)"
-    )
-    observed = f"{false.observed:.1%}: " if false.good else ""
-    console.print(
-        f"                 observed {observed}{false.failed} of {false.good} frames "
-        "without a defect in view"
-    )
-    console.print(f"frames scored    {summary.scored_per_s:.1f} per second")
-    table = Table("latency", "p50 ms", "p99 ms")
-    for stage, p50_ms, p99_ms in summary.latency_ms:
-        table.add_row(stage, f"{p50_ms:.1f}", f"{p99_ms:.1f}")
-    console.print(table)
+        period = Period(0, SystemClock().wall_ns())
+        report = read_line(store, config, LINE, period, written_ns=period.until_ns)
+        events = list(store.events(line=LINE))
+        parts = judge_parts(events, truth)
+        false = FalseRejects(
+            calibration.false_reject_rate,
+            calibration.false_reject_bound,
+            len(calibration.scores),
+            *false_frames(events, truth),
+        )
+        summary = Summary(report.digest, report.audits, parts, false)
+        print_summary(summary, console, pace=f"{FPS:g} per second of {LINE}")
+        report = replace(
+            report,
+            period=Period(report.digest.first_ns or 0, (report.digest.last_ns or 0) + 1),
+            embed=True,
+            extras=extras_of(events, truth, parts, false),
+        )
+        index = write_pages(report, directory / REPORT_NAME)
+    console.print(f"report: {index}")
+    scored = any(event.anomaly_score is not None for event in events)
+    return EXIT_OK if summary.balanced and scored else EXIT_RECOVERABLE

@@ -1,28 +1,20 @@
-"""What a run found: counts, latencies and rates out of the store."""
+"""A demo run in a screenful."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-from contract.clock import NS_PER_S
 from contract.messages import Outcome
+from flawline.demo.truth import Finding, PartResult
+from flawline.reports.digest import Digest
 
 if TYPE_CHECKING:
     from sinks.store.audit import Audit
-    from sinks.store.event import Event
-
-STAGES: Final = (
-    ("decode", "captured_ns", "decoded_ns"),
-    ("queue", "decoded_ns", "received_ns"),
-    ("score", "received_ns", "scored_ns"),
-    ("deliver", "emitted_ns", "arrived_ns"),
-    ("capture to verdict", "captured_ns", "arrived_ns"),
-)
 
 
 class FalseRejects(NamedTuple):
@@ -47,60 +39,67 @@ class FalseRejects(NamedTuple):
         return self.failed / self.good if self.good else float("nan")
 
 
-@dataclass(frozen=True)
-class Summary:
-    """A run in numbers.
+class Summary(NamedTuple):
+    """A run that has ended."""
 
-    Attributes:
-        outcomes: frames per outcome, those without an event of their own included.
-        latency_ms: stage, median and 99th percentile over scored frames, in ms.
-        scored_per_s: scored frames over the time from the first to the last of them.
-        balanced: each admitted frame has exactly one outcome, in the book and in its rows.
-    """
+    digest: Digest
+    audits: Sequence[Audit]
+    parts: Sequence[PartResult]
+    false_rejects: FalseRejects
 
-    decoded: int
-    admitted: int
-    outcomes: Counter[Outcome]
-    unscored: Counter[str]
-    latency_ms: tuple[tuple[str, float, float], ...]
-    scored_per_s: float
-    balanced: bool
+    @property
+    def balanced(self) -> bool:
+        """Each admitted frame has exactly one outcome, in the book and in its rows."""
+        return bool(self.audits) and all(a.agrees and a.book.balanced for a in self.audits)
 
 
-def summarise(audits: Sequence[Audit], events: Sequence[Event]) -> Summary:
-    """The run behind these books and events."""
-    outcomes = Counter[Outcome]()
-    unscored = Counter[str]()
-    for audit in audits:
-        outcomes.update(audit.book.counts)
-        unscored.update(audit.book.unscored)
-    scored = sorted(event.times.scored_ns for event in events if event.times.scored_ns is not None)
-    span_s = (scored[-1] - scored[0]) / NS_PER_S if len(scored) > 1 else 0.0
-    return Summary(
-        decoded=sum(audit.book.decoded for audit in audits),
-        admitted=sum(audit.book.admitted for audit in audits),
-        outcomes=outcomes,
-        unscored=unscored,
-        latency_ms=tuple(
-            (stage, *_percentiles_ms(events, start, end)) for stage, start, end in STAGES
-        ),
-        scored_per_s=(len(scored) - 1) / span_s if span_s else 0.0,
-        balanced=bool(audits) and all(a.agrees and a.book.balanced for a in audits),
+def print_summary(summary: Summary, console: Console, *, pace: str) -> None:
+    """Print it; `pace` says how many frames were to be admitted."""
+    books = [audit.book for audit in summary.audits]
+    console.print()
+    console.print(f"frames decoded   {sum(book.decoded for book in books)}")
+    console.print(f"frames admitted  {sum(book.admitted for book in books)} ({pace})")
+    outcomes = sum((book.counts for book in books), Counter[Outcome]())
+    found = "  ".join(f"{outcomes[outcome]} {outcome}" for outcome in Outcome)
+    console.print(f"outcomes         {found}")
+    unscored = sum((book.unscored for book in books), Counter[str]())
+    for reason, frames in sorted(unscored.items()):
+        console.print(f"                 {frames} UNSCORED because {reason}")
+    console.print(f"ledger balanced: {'yes' if summary.balanced else 'no'}")
+    _print_parts(summary.parts, console)
+    _print_false_rejects(summary.false_rejects, console)
+    console.print(f"frames scored    {summary.digest.scored_per_s:.1f} per second")
+    table = Table("latency", "p50 ms", "p99 ms")
+    for stage, p50_ms, p99_ms in summary.digest.latency_ms:
+        table.add_row(stage, *("-" if ms is None else f"{ms:.1f}" for ms in (p50_ms, p99_ms)))
+    console.print(table)
+
+
+def _print_parts(parts: Sequence[PartResult], console: Console) -> None:
+    findings = Counter(part.finding for part in parts)
+    defective = sum(part.part.defect is not None for part in parts)
+    console.print(
+        f"parts            {len(parts)} passed, {defective} of them defective: "
+        f"{findings[Finding.TRUE_REJECT]} found, {findings[Finding.MISS]} missed"
     )
+    console.print(
+        f"                 {len(parts) - defective} good: {findings[Finding.TRUE_PASS]} passed, "
+        f"{findings[Finding.FALSE_REJECT]} rejected falsely"
+    )
+    if findings[Finding.UNINSPECTED]:
+        console.print(f"                 {findings[Finding.UNINSPECTED]} uninspected")
+    missed = [part.part.defect or "" for part in parts if part.finding is Finding.MISS]
+    if missed:
+        console.print(f"                 missed: {', '.join(missed)}")
 
 
-def _percentiles_ms(events: Sequence[Event], start: str, end: str) -> tuple[float, float]:
-    spans_ms = [
-        (_stamp_ns(event, end) - _stamp_ns(event, start)) / 1e6
-        for event in events
-        if event.times.scored_ns is not None
-    ]
-    if not spans_ms:
-        return float("nan"), float("nan")
-    p50, p99 = np.percentile(spans_ms, [50, 99])
-    return float(p50), float(p99)
-
-
-def _stamp_ns(event: Event, name: str) -> int:
-    stamp: int = event.arrived_ns if name == "arrived_ns" else getattr(event.times, name)
-    return stamp
+def _print_false_rejects(false: FalseRejects, console: Console) -> None:
+    console.print(
+        f"false rejects    promised at most {false.promised:.1%} of good frames, with 95 % "
+        f"confidence {false.bound:.1%} ({false.num_calibrated} frames to calibrate with)"
+    )
+    observed = f"{false.observed:.1%}: " if false.good else ""
+    console.print(
+        f"                 observed {observed}{false.failed} of {false.good} frames "
+        "without a defect in view"
+    )

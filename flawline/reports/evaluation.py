@@ -111,20 +111,29 @@ def _pictures(row: Row) -> list[Shown]:
     by_score = sorted(known, key=lambda each: each.anomaly_score)
     bad = [each for each in by_score if each.sample.is_bad]
     good = [each for each in by_score if not each.sample.is_bad]
-    scale = bad[len(bad) // 2].anomaly_score if bad else None
+    threshold = _threshold(known)
     chosen = [
         ("defects that score highest", bad[::-1][:PICTURES_OF_A_KIND]),
         ("defects that score lowest: missed first", bad[:PICTURES_OF_A_KIND]),
         ("good parts that score highest: rejected falsely first", good[::-1][:PICTURES_OF_A_KIND]),
     ]
     return [
-        Shown(kind, f"{each.sample.defect}/{each.sample.image.name}", _picture(each, scale))
+        Shown(kind, f"{each.sample.defect}/{each.sample.image.name}", _picture(each, threshold))
         for kind, group in chosen
         for each in group
     ]
 
 
-def _picture(judged: Judged, scale: float | None) -> str:
+def _threshold(judged: Sequence[Judged]) -> float | None:
+    """The image score at which F1 is highest; None without bad pictures."""
+    from scorer.evaluation.accuracy import best_threshold
+
+    scores = np.array([each.anomaly_score for each in judged], dtype=np.float32)
+    found = best_threshold(scores, np.array([each.sample.is_bad for each in judged], dtype=bool))
+    return None if math.isnan(found) else found
+
+
+def _picture(judged: Judged, threshold: float | None) -> str:
     """Base64 JPEG: the picture, with the true defect outlined, beside its heatmap."""
     from PIL import Image
 
@@ -134,8 +143,12 @@ def _picture(judged: Judged, scale: float | None) -> str:
     picture = side_by_side(
         crop,
         judged.anomaly_map,
-        caption=f"score {judged.anomaly_score:.4f}",
-        fail_threshold=scale,
+        caption=[
+            f"score {judged.anomaly_score:.4f}",
+            "" if threshold is None else f"F1 is highest at {threshold:.4f}",
+            f"{judged.sample.defect}/{judged.sample.image.name}",
+        ],
+        fail_threshold=threshold,
     )
     encoded = BytesIO()
     picture.save(encoded, "JPEG", quality=85)

@@ -72,11 +72,22 @@ def aupr(scores: Scores, labels: Truth) -> float:
 
 def f1_max(scores: Scores, labels: Truth) -> float:
     """F1 at the threshold that suits it best; NaN without bad examples."""
-    if not labels.any():
-        return math.nan
-    precision, recall, _ = precision_recall_curve(labels, scores)
+    return _best_f1(scores, labels)[0] if labels.any() else math.nan
+
+
+def best_threshold(scores: Scores, labels: Truth) -> float:
+    """The lowest score that is bad where F1 is highest; NaN without bad examples."""
+    return _best_f1(scores, labels)[1] if labels.any() else math.nan
+
+
+def _best_f1(scores: Scores, labels: Truth) -> tuple[float, float]:
+    """The highest F1, and the threshold that has it."""
+    # The last point, of precision 1 without a positive, has no threshold.
+    precision, recall, thresholds = precision_recall_curve(labels, scores)
     total = precision + recall
-    return float(np.max(2 * precision * recall / np.where(total == 0, 1, total)))
+    f1 = 2 * precision * recall / np.where(total == 0, 1, total)
+    best = int(np.argmax(f1[:-1]))
+    return float(f1[best]), float(thresholds[best])
 
 
 def pro(maps: Scores, masks: Truth, *, max_false_positives: float = MAX_FALSE_POSITIVES) -> float:

@@ -1,57 +1,37 @@
 """A picture that shows why: the inspected crop, and the same crop under its anomaly map. Pure.
 
-Colours mean the same in all pictures of a line: they follow the distance to its thresholds, not
-the extremes of one map.
+Left is the bare crop at full resolution, right its heatmap, below a strip with what was judged,
+when, and what the colours mean.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from contract.clock import local_text
 from contract.codec import Evidence
 from contract.errors import ImageError
 from contract.messages import VerdictRecord
+from sinks.evidence.colours import Scale, colours
 
 MAX_PIXELS = 64 << 20
-CAPTION_PX = 18
-GAP_PX = 2
-REVIEW_AT: Final = 0.5
-FAIL_AT: Final = 0.7
+GAP_PX: Final = 2
+NUM_LINES: Final = 4
+HATCH_PX: Final = 8
+OPACITY: Final = 0.65
 
-# Nine points of matplotlib's `inferno` (CC0): its lightness rises evenly.
-_INFERNO: Final = np.array(
-    [
-        (0, 0, 4),
-        (31, 12, 72),
-        (85, 15, 109),
-        (136, 34, 106),
-        (186, 54, 85),
-        (227, 89, 51),
-        (249, 140, 10),
-        (249, 201, 50),
-        (252, 255, 164),
-    ],
-    dtype=np.float64,
-)
-
-
-def _lut() -> npt.NDArray[np.uint8]:
-    """256 RGB colours, (256, 3)."""
-    at = np.linspace(0, 255, len(_INFERNO))
-    channels = [np.interp(np.arange(256), at, _INFERNO[:, channel]) for channel in range(3)]
-    return np.stack(channels, axis=1).round().astype(np.uint8)
-
-
-LUT: Final = _lut()
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels; right and bottom are the first outside."""
 
 
 def render(evidence: Evidence, *, quality: int) -> bytes:
-    """The evidence of a verdict as a JPEG: crop, overlay, caption.
+    """The evidence of a verdict as a JPEG.
 
     Raises:
         ImageError: its picture cannot be decoded.
@@ -73,67 +53,158 @@ def side_by_side(
     crop: Image.Image | npt.NDArray[np.uint8],
     anomaly_map: npt.NDArray[np.float32],
     *,
-    caption: str,
+    caption: Sequence[str],
     fail_threshold: float | None = None,
     review_threshold: float | None = None,
 ) -> Image.Image:
     """A crop (H, W, 3, RGB) beside itself under its anomaly map (any height and width).
 
-    Where the map is NaN, outside the region of interest, the crop stays without colour.
+    Only patches that reach a threshold have a colour. Where the map is NaN, outside the region of
+    interest, the crop is dark and hatched.
+
+    Args:
+        caption: up to `NUM_LINES` lines; what is too long for the picture is cut.
     """
     crop = crop if isinstance(crop, Image.Image) else Image.fromarray(crop)
-    places = shade(anomaly_map, fail_threshold=fail_threshold, review_threshold=review_threshold)
+    scale = Scale.of(fail_threshold=fail_threshold, review_threshold=review_threshold)
     width, height = crop.size
-    canvas = Image.new("RGB", (2 * width + GAP_PX, height + CAPTION_PX))
+    canvas = Image.new("RGB", (2 * width + GAP_PX, height + _strip_px(width)))
     canvas.paste(crop, (0, 0))
-    canvas.paste(_overlay(crop, places, ~np.isnan(anomaly_map)), (width + GAP_PX, 0))
-    font = ImageFont.load_default(11)
-    ImageDraw.Draw(canvas).text((3, height + 3), caption, fill="white", font=font)
+    canvas.paste(_overlay(crop, anomaly_map, scale), (width + GAP_PX, 0))
+    canvas.paste(_text(caption, width), (0, height))
+    notes = _notes(scale, all_inspected=not np.isnan(anomaly_map).any())
+    canvas.paste(_legend(scale, notes, width), (width + GAP_PX, height))
     return canvas
 
 
-def caption_of(header: VerdictRecord) -> str:
-    """One line of text about a verdict."""
-    words = [f"{header.line}/{header.camera} #{header.frame_id}", header.outcome.value]
-    if header.reason is not None:
-        words.append(header.reason)
-    if header.anomaly_score is not None:
-        words.append(f"score {header.anomaly_score:.3f}")
-    if header.fail_threshold is not None:
-        words.append(f"fail at {header.fail_threshold:.3f}")
-    return "  ".join(words)
+def crop_box(size_px: tuple[int, int]) -> Box:
+    """Where the bare crop lies in a picture of `side_by_side` with this width and height.
 
+    Raises:
+        ImageError: no such picture has this size.
 
-def shade(
-    anomaly_map: npt.NDArray[np.float32],
-    *,
-    fail_threshold: float | None,
-    review_threshold: float | None,
-) -> npt.NDArray[np.float64]:
-    """Place of each value on the colour scale, 0 to 1, same shape as the map.
-
-    0 is 0, the review threshold is `REVIEW_AT`, the fail threshold is `FAIL_AT`, 1 is 1; linear in
-    between. NaN counts as 1: what is not known is not shown as good.
+    >>> crop_box((482, 298))
+    (0, 0, 240, 240)
     """
-    points = [(0.0, 0.0)]
-    for threshold, place in ((review_threshold, REVIEW_AT), (fail_threshold, FAIL_AT)):
-        if threshold is not None and points[-1][0] < threshold < 1:
-            points.append((threshold, place))
-    points.append((1.0, 1.0))
-    known = np.nan_to_num(anomaly_map, nan=1.0, posinf=1.0, neginf=1.0)
-    values, places = zip(*points, strict=True)
-    shaded: npt.NDArray[np.float64] = np.interp(known, values, places)
-    return shaded
+    width = (size_px[0] - GAP_PX) // 2
+    height = size_px[1] - _strip_px(width)
+    if width < 1 or height < 1 or 2 * width + GAP_PX != size_px[0]:
+        raise ImageError(
+            f"a picture of {size_px[0]} x {size_px[1]} pixels is no crop beside its heatmap"
+        )
+    return (0, 0, width, height)
 
 
-def _overlay(
-    crop: Image.Image, places: npt.NDArray[np.float64], inspected: npt.NDArray[np.bool_]
-) -> Image.Image:
-    smooth = Image.fromarray(places.astype(np.float32)).resize(crop.size, Image.Resampling.BICUBIC)
-    steps = np.clip(np.asarray(smooth) * 255, 0, 255).round().astype(np.uint8)
-    grey = crop.convert("L").convert("RGB")
-    where = Image.fromarray(inspected).convert("L").resize(crop.size, Image.Resampling.NEAREST)
-    return Image.composite(Image.blend(grey, Image.fromarray(LUT[steps]), 0.6), grey, where)
+def caption_of(header: VerdictRecord) -> list[str]:
+    """What was judged, how, and when."""
+    judged = header.outcome.value if header.reason is None else f"{header.outcome} {header.reason}"
+    if header.anomaly_score is not None:
+        judged += f"  score {header.anomaly_score:.4f}"
+    thresholds = [
+        f"{name} at {value:.4f}"
+        for name, value in (("review", header.review_threshold), ("fail", header.fail_threshold))
+        if value is not None
+    ]
+    return [
+        judged,
+        ", ".join(thresholds) or "no threshold",
+        local_text(header.times.captured_ns),
+        f"{header.line}/{header.camera} frame {header.frame_id}",
+    ]
+
+
+def _overlay(crop: Image.Image, anomaly_map: npt.NDArray[np.float32], scale: Scale) -> Image.Image:
+    """The crop in grey, coloured where it reaches the scale, hatched where it was not judged."""
+    places = _enlarge(scale, anomaly_map, crop.size)
+    grey = np.asarray(crop.convert("L").convert("RGB"), dtype=np.float64)
+    glowing = ~np.isnan(places)[..., None]
+    picture = np.where(glowing, (1 - OPACITY) * grey + OPACITY * colours(places), grey)
+    outside = np.asarray(
+        Image.fromarray(np.isnan(anomaly_map)).resize(crop.size, Image.Resampling.NEAREST)
+    )
+    rows, columns = np.indices(outside.shape)
+    hatched = outside & ((rows + columns) % HATCH_PX == 0)
+    picture[outside] *= 0.4
+    picture[hatched] += 60
+    return Image.fromarray(picture.round().astype(np.uint8))
+
+
+def _enlarge(
+    scale: Scale, anomaly_map: npt.NDArray[np.float32], size_px: tuple[int, int]
+) -> npt.NDArray[np.float64]:
+    """Places of the map's values for each pixel; NaN: no colour.
+
+    Exactly the patches that reach the scale have a colour, however few; between them colours are
+    interpolated linearly, which invents nothing above the highest.
+    """
+    values = Image.fromarray(np.nan_to_num(anomaly_map, nan=0.0, posinf=1.0))
+    own = scale.place(np.asarray(values.resize(size_px, Image.Resampling.NEAREST)))
+    smooth = scale.place(np.asarray(values.resize(size_px, Image.Resampling.BILINEAR)))
+    return np.where(np.isnan(own), np.nan, np.fmax(smooth, scale.places[0]))
+
+
+def _text(lines: Sequence[str], width: int) -> Image.Image:
+    """The left part of the strip."""
+    strip = Image.new("RGB", (width, _strip_px(width)))
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(_font_px(width))
+    for number, line in enumerate(lines[:NUM_LINES]):
+        at = (_pad_px(width), _pad_px(width) + number * _line_px(width))
+        draw.text(at, _cut(line, font, width - 2 * at[0]), fill="white", font=font)
+    return strip
+
+
+def _legend(scale: Scale, notes: Sequence[str], width: int) -> Image.Image:
+    """The right part of the strip: colour bar, its values, what has no colour."""
+    pad, line = _pad_px(width), _line_px(width)
+    strip = _text(["", "", *notes], width)
+    length = width - 2 * pad
+    if length < 1:
+        return strip
+    places = np.linspace(scale.places[0], scale.places[-1], length)
+    bar = np.broadcast_to(colours(places), (line - pad, length, 3))
+    strip.paste(Image.fromarray(np.ascontiguousarray(bar)), (pad, pad))
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(_font_px(width))
+    span = scale.places[-1] - scale.places[0] or 1.0
+    for value, place, name in zip(*scale, strict=True):
+        x = pad + round((place - scale.places[0]) / span * (length - 1))
+        draw.line((x, pad, x, line + pad // 2), fill="white")
+        label = f"{name} {value:.4f}".strip()
+        if place == 1.0 and value < 1.0:
+            label += " and above"
+        end = x + font.getlength(label) > width - pad
+        draw.text((x, pad + line), label, fill="white", font=font, anchor="ra" if end else "la")
+    return strip
+
+
+def _notes(scale: Scale, *, all_inspected: bool) -> list[str]:
+    bare = f"no colour: below {scale.names[0]}" if scale.names[0] else "no threshold is set"
+    return [bare] if all_inspected else [bare, "hatched: not inspected"]
+
+
+def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+    """`text`, or as much of it as fits."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}...") > width:
+        text = text[:-1]
+    return f"{text}..."
+
+
+def _font_px(width: int) -> int:
+    return min(max(width // 24, 9), 28)
+
+
+def _line_px(width: int) -> int:
+    return _font_px(width) * 4 // 3
+
+
+def _pad_px(width: int) -> int:
+    return _font_px(width) // 3
+
+
+def _strip_px(width: int) -> int:
+    """Height of the strip below crops of this width; `crop_box` relies on it."""
+    return NUM_LINES * _line_px(width) + 2 * _pad_px(width)
 
 
 def _decode(jpeg: bytes) -> Image.Image:

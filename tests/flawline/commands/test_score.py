@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from flawline.__main__ import run
+from sinks.evidence.heatmap import crop_box
 from tests.pictures import save_picture
 
 
@@ -73,5 +74,9 @@ def test_heatmaps_are_written_for_looking_at(
     target = folder / "heat"
     arguments = [str(folder / "shots" / "spot.png"), "--reference", str(folder / "good")]
     assert run(["score", *arguments, "--heatmaps", str(target)]) == 0
-    with Image.open(target / "shots-spot.png-heatmap.jpg") as image:
+    with (
+        Image.open(target / "shots-spot.png-heatmap.jpg") as image,
+        Image.open(folder / "shots" / "spot.png") as picture,
+    ):
         assert image.width > image.height
+        assert crop_box(image.size) == (0, 0, *picture.size)

@@ -17,6 +17,7 @@ from scorer.evaluation.accuracy import (
     Truth,
     aupr,
     auroc,
+    best_threshold,
     f1_max,
     figures,
     intervals,
@@ -116,6 +117,11 @@ def test_image_figures(scores: Scores, data: st.DataObject) -> None:
     )
     for ours, naive in ((auroc, naive_auroc), (aupr, naive_aupr), (f1_max, naive_f1_max)):
         assert ours(scores, labels) == same(naive(scores, labels), nan_ok=True)
+    if labels.any():
+        right, false, missed = counts(scores, labels, best_threshold(scores, labels))
+        assert 2 * right / (2 * right + false + missed) == same(f1_max(scores, labels))
+    else:
+        assert math.isnan(best_threshold(scores, labels))
 
 
 @given(

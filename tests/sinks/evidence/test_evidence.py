@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -17,8 +21,9 @@ from contract.config_sinks import EvidenceSettings
 from contract.errors import ImageError, StorageError
 from contract.messages import Outcome
 from sinks.evidence.album import Album
+from sinks.evidence.colours import FAIL_AT, LUT, Scale
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
-from sinks.evidence.heatmap import FAIL_AT, LUT, REVIEW_AT, caption_of, render, shade, side_by_side
+from sinks.evidence.heatmap import caption_of, crop_box, render, side_by_side
 from sinks.fanout import Fanout
 from sinks.metrics.metrics import Metrics
 from tests.fakes import FakeClock
@@ -27,19 +32,33 @@ from tests.sinks.kit import arrival, evidence_of, metrics, until, value_of, verd
 DAY_S = 86_400
 
 
-def test_the_colour_scale_follows_the_thresholds() -> None:
-    values = np.array([0.0, 0.2, 0.6, 1.0, np.nan, np.inf, -1.0], dtype=np.float32)
-    shaded = shade(values, fail_threshold=0.6, review_threshold=0.2)
-    assert shaded.tolist() == pytest.approx([0, REVIEW_AT, FAIL_AT, 1, 1, 1, 0])
-    alone = shade(values[:4], fail_threshold=None, review_threshold=None)
-    assert alone.tolist() == pytest.approx([0, 0.2, 0.6, 1])
-    assert shade(values, fail_threshold=1.0, review_threshold=0.0).shape == values.shape
+def _placed(values: list[float], **thresholds: float | None) -> list[float]:
+    scale = Scale.of(**{"fail_threshold": None} | thresholds)
+    placed: list[float] = scale.place(np.array(values, dtype=np.float32)).tolist()
+    return placed
+
+
+def test_colours_begin_at_the_lowest_threshold_and_end_at_twice_the_fail_threshold() -> None:
+    same = partial(pytest.approx, nan_ok=True, abs=1e-6)
+    nan = math.nan
+    assert _placed([0.0, 0.19, 0.2, 0.3, 0.4, 0.9, nan], fail_threshold=0.2) == same(
+        [nan, nan, FAIL_AT, FAIL_AT + (1 - FAIL_AT) / 2, 1, 1, nan]
+    )
+    both = _placed([0.09, 0.1, 0.2, 0.4], fail_threshold=0.2, review_threshold=0.1)
+    assert both == same([nan, 0, FAIL_AT, 1])
+    assert _placed([0.6, 0.7, 1.0, math.inf], fail_threshold=0.7) == same([nan, FAIL_AT, 1, 1])
+    assert _placed([0.0, 0.5, 1.0]) == same([0, 0.5, 1])
+
+
+@pytest.mark.parametrize("fail_threshold", [0.0, 1.0])
+def test_a_threshold_at_an_end_of_the_scale_has_a_colour(fail_threshold: float) -> None:
+    assert not math.isnan(_placed([1.0], fail_threshold=fail_threshold)[0])
 
 
 def test_colours_get_lighter_all_the_way() -> None:
     light = LUT.astype(float) @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(light) > -0.5).all()
-    assert light[-1] - light[0] > 200
+    assert light[-1] - light[0] > 180
 
 
 def test_a_picture_shows_crop_overlay_and_caption() -> None:
@@ -50,15 +69,91 @@ def test_a_picture_shows_crop_overlay_and_caption() -> None:
     assert pixels.shape[1] == 2 * 64 + 2
     crop, overlay = pixels[:48, :64], pixels[:48, 66:]
     assert np.abs(crop - [40, 120, 200]).mean() < 8
-    assert overlay[40:48].mean() > overlay[:8].mean() + 50
+    below = _colourfulness(overlay[:8])
+    assert below.mean() < 8, "what is below the review threshold has a colour"
+    assert _colourfulness(overlay[40:48]).mean() > 60
     assert pixels[48:].max() > 150
-    assert caption_of(header) == "belt/top #7  FAIL  score 0.750  fail at 0.500"
 
 
-def test_arrays_are_drawn_too() -> None:
-    crop = np.zeros((20, 30, 3), dtype=np.uint8)
-    image = side_by_side(crop, np.zeros((2, 3), dtype=np.float32), caption="x.png")
-    assert image.size[0] == 62
+def test_the_caption_says_what_was_judged_how_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        header = verdict(
+            7,
+            Outcome.FAIL,
+            anomaly_score=0.75,
+            review_threshold=0.3,
+            captured_ns=1_790_000_000_123_999_999,
+        )
+        assert caption_of(header) == [
+            "FAIL  score 0.7500",
+            "review at 0.3000, fail at 0.5000",
+            "2026-09-21 16:13:20.123+02:00",
+            "belt/top frame 7",
+        ]
+        late = verdict(8, Outcome.LATE, reason="deadline_missed", anomaly_score=0.1)
+        assert caption_of(late)[:2] == ["LATE deadline_missed  score 0.1000", "no threshold"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def _colourfulness(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    spread: npt.NDArray[np.float64] = pixels.max(axis=-1) - pixels.min(axis=-1)
+    return spread
+
+
+def _drawn(anomaly_map: list[list[float]], **thresholds: float) -> npt.NDArray[np.float64]:
+    """The heatmap over a light grey crop of 120 x 80 pixels."""
+    crop = np.full((80, 120, 3), 200, dtype=np.uint8)
+    values = np.array(anomaly_map, dtype=np.float32)
+    image = side_by_side(crop, values, caption=[], **thresholds)
+    left, top, right, bottom = crop_box(image.size)
+    pixels = np.asarray(image, dtype=float)
+    assert (pixels[top:bottom, left:right] == 200).all()
+    return pixels[top:bottom, right + 2 :]
+
+
+def test_a_good_part_stays_bare_however_uneven_it_is() -> None:
+    bare = _drawn([[0.0, 0.1, 0.19], [0.02, 0.15, 0.199]], fail_threshold=0.2)
+    assert (bare == 200).all()
+
+
+def test_a_single_patch_at_the_threshold_is_shown_in_its_place_alone() -> None:
+    shown = _colourfulness(_drawn([[0.0, 0.0, 0.0], [0.0, 0.0, 0.2]], fail_threshold=0.2))
+    assert (shown[40:, 80:] > 30).all()
+    assert shown[:40].max() == shown[:, :80].max() == 0
+
+
+def test_the_same_score_has_the_same_colour_in_every_picture() -> None:
+    alone = _drawn([[0.0, 0.0, 0.3], [0.0, 0.0, 0.3]], fail_threshold=0.2)
+    beside = _drawn([[0.9, 0.0, 0.3], [0.9, 0.0, 0.3]], fail_threshold=0.2)
+    assert (alone[:, 118] == beside[:, 118]).all()
+
+
+def test_what_was_not_inspected_is_hatched_and_not_bare() -> None:
+    pixels = _drawn([[math.nan, 0.0, 0.0], [math.nan, 0.0, 0.0]], fail_threshold=0.2)
+    outside, inside = pixels[:, :40], pixels[:, 40:]
+    assert (inside == 200).all()
+    assert outside.max() < 160
+    assert len(np.unique(outside)) == 2
+
+
+@pytest.mark.parametrize("size_px", [(1, 1), (64, 48), (240, 240), (343, 341), (1920, 1080)])
+def test_the_bare_crop_is_found_again_in_the_picture(size_px: tuple[int, int]) -> None:
+    crop = Image.new("RGB", size_px, (40, 120, 200))
+    caption = ["FAIL", "a caption that is far too long for a small picture " * 9]
+    image = side_by_side(crop, np.zeros((2, 3), np.float32), caption=caption, fail_threshold=0.5)
+    box = crop_box(image.size)
+    assert box == (0, 0, *size_px)
+    assert image.crop(box).tobytes() == crop.tobytes()
+
+
+@pytest.mark.parametrize("size_px", [(482, 20), (481, 292), (1, 200)])
+def test_another_picture_has_no_crop_box(size_px: tuple[int, int]) -> None:
+    with pytest.raises(ImageError, match="no crop beside its heatmap"):
+        crop_box(size_px)
 
 
 @pytest.mark.parametrize("jpeg", [b"no picture", b"\xff\xd8\xff\xe0", b""])
