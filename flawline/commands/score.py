@@ -142,7 +142,7 @@ def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
     if options.reference is not None:
         references = [read_image(path) for path in list_images(options.reference)]
         memory = model.enroll(references)
-        threshold = leave_one_out_threshold(model, references, memory, text)
+        threshold = leave_one_out_threshold(model, references, memory, text).fail_threshold
 
     def judge(path: Path) -> dict[str, object]:
         image = read_image(path)

@@ -11,6 +11,7 @@ from contract.config import Line
 from contract.errors import ConfigError, StorageError
 from contract.image import Pixels
 from scorer.references.conformal import Calibration, promise
+from scorer.references.doubts import BY_GOOD_PICTURES, disagreement, repeated
 from scorer.references.enrolment import line_text, line_view, user
 from scorer.references.manifest import Manifest, mask_sha256, new_version
 from scorer.references.shelf import Shelf
@@ -104,6 +105,12 @@ def calibrate(
     review = None if review_rate is None else promise(scores, review_rate).threshold
     memory, manifest = shelf.load(line.name, version)
     now_ns = clock.wall_ns()
+    unlike = disagreement(
+        manifest.reference_scores,
+        manifest.reference_names,
+        limit=fail.threshold,
+        measure=BY_GOOD_PICTURES,
+    )
     calibrated = manifest.model_copy(
         update={
             "version": new_version(now_ns, (*manifest.image_sha256, repr(scores))),
@@ -112,6 +119,7 @@ def calibrate(
             "fail_threshold": fail.threshold,
             "review_threshold": None if review == fail.threshold else review,
             "threshold_method": METHOD.format(len(scores)),
+            "warnings": (*repeated(manifest.image_sha256), *unlike),
             "calibration": Calibration(
                 scores=tuple(sorted(scores)),
                 false_reject_rate=false_reject_rate,
@@ -120,7 +128,7 @@ def calibrate(
             ),
         }
     )
-    shelf.save(memory, calibrated)
+    shelf.save(memory, calibrated, shelf.pictures(line.name, version))
     if shelf.active(line.name) != version:
         raise ConfigError(
             f"line {line.name} was given another reference memory meanwhile", "calibrate it again"
