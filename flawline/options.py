@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import MofNCompleteColumn, Progress
 
+from contract.config import ModelSettings
 from contract.errors import ConfigError, StorageError
+
+if TYPE_CHECKING:
+    from scorer.scoring.winclip import WinClip
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)
 ]
 DEFAULT_CONFIG = Path("flawline.yaml")
+TOLD_EVERY_S: Final = 10.0
+
+T = TypeVar("T")
 
 ModelName = Annotated[str, typer.Option(help="open_clip model name.")]
 WeightsFile = Annotated[Path | None, typer.Option(help="Local weights file.")]
@@ -42,6 +54,59 @@ def require(module: str, *, extra: str) -> None:
     """
     if find_spec(module) is None:
         raise ConfigError(f"{module} is not installed here", f"pip install 'flawline[{extra}]'")
+
+
+def loaded(settings: ModelSettings) -> WinClip:
+    """The model that is asked for, while the terminal says what it waits for.
+
+    Raises:
+        ModelError: as `load_model`.
+    """
+    with working(f"loading {settings.name}"):
+        from scorer.scoring.winclip import load_model
+
+        return load_model(settings)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say on the terminal what takes a while; a file gets nothing."""
+    with Console(stderr=True).status(escape(what)):
+        yield
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on the terminal; the function that it hands out is called once for each step.
+
+    Elsewhere, in a log say, a line every ten seconds, and nothing if it takes less.
+    """
+    console = Console(stderr=True)
+    with Progress(
+        *Progress.get_default_columns(),
+        MofNCompleteColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bars:
+        task, done, told_s = bars.add_task(escape(what), total=total), 0, time.monotonic()
+
+        def step() -> None:
+            nonlocal done, told_s
+            done += 1
+            bars.advance(task)
+            if not console.is_terminal and time.monotonic() - told_s > TOLD_EVERY_S:
+                told_s = time.monotonic()
+                typer.echo(f"{what}: {done} of {total}", err=True)
+
+        yield step
+
+
+def stepping(items: Iterable[T], step: Callable[[], None]) -> Iterator[T]:
+    """`items`; a step is done when the next one is asked for."""
+    for item in items:
+        yield item
+        step()
 
 
 def table_console() -> Console:

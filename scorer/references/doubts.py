@@ -103,7 +103,7 @@ def outside_stream(threshold: float, scores: Sequence[float]) -> list[str]:
     if num_fail and beta.ppf(1 - CONFIDENCE, num_fail, num - num_fail + 1) > MAX_FAIL_SHARE:
         return [
             f"the FAIL threshold {threshold:.4f} is too low for this stream: {between}, and "
-            f"{num_fail} of them would FAIL. Do the references show what passes, wherever the camera sees it?"
+            f"{num_fail} of them would FAIL. Do the references show what the camera sees?"
         ]
     gap = (threshold - high) / (high - low)
     if gap > WIDE_GAP:
