@@ -65,8 +65,8 @@ def enroll(
     coreset: Annotated[
         float,
         typer.Option(
-            help="With --images and --normal: share of the references' features to keep, those that "
-            "stand for the others best (a coreset); for hundreds of references.",
+            help="With --images and --normal: share of the references' features to keep, those "
+            "that stand for the others best (a coreset); for hundreds of references.",
             min=0.001,
             max=1.0,
         ),

@@ -96,11 +96,7 @@ def calibrate(
             judges by now.
         StorageError: the memory cannot be read or written.
     """
-    if review_rate is not None and review_rate <= false_reject_rate:
-        raise ConfigError(
-            f"a review rate of {review_rate:g}",
-            f"above the false-reject rate {false_reject_rate:g}",
-        )
+    require_rates(false_reject_rate, review_rate)
     fail = promise(scores, false_reject_rate)
     review = None if review_rate is None else promise(scores, review_rate).threshold
     memory, manifest = shelf.load(line.name, version)
@@ -135,6 +131,19 @@ def calibrate(
         )
     shelf.activate(line.name, calibrated.version, now_ns=now_ns, by=user())
     return calibrated
+
+
+def require_rates(false_reject_rate: float, review_rate: float | None) -> None:
+    """Refuse rates that leave no room for REVIEW.
+
+    Raises:
+        ConfigError: a review rate that is not above the false-reject rate.
+    """
+    if review_rate is not None and review_rate <= false_reject_rate:
+        raise ConfigError(
+            f"a review rate of {review_rate:g}",
+            f"above the false-reject rate {false_reject_rate:g}",
+        )
 
 
 def active_version(shelf: Shelf, line: Line) -> str:

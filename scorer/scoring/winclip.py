@@ -240,9 +240,11 @@ class WinClip:
             anomalous_states=tuple(anomalous_states),
         )
 
-    def nearest_prompt(self, embedding: Tensor, object_name: str) -> str:
-        """Of the anomalous prompts the one that is most like an embedding (D,)."""
-        return self._text.nearest_prompt(embedding, object_name)
+    def nearest_prompt(
+        self, embedding: Tensor, object_name: str, anomalous_states: tuple[str, ...] = ()
+    ) -> str:
+        """Of the anomalous prompts, the line's own among them, the one most like (D,)."""
+        return self._text.nearest_prompt(embedding, object_name, anomalous_states)
 
     def view(self, size_px: int, *, overlap_px: int = 0, mask: Tensor | None = None) -> View:
         """How square crops of `size_px` are laid before this model; see `view.make_view`."""

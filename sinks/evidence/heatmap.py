@@ -93,6 +93,23 @@ def side_by_side(
     return canvas
 
 
+def crop_of(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The crop (H, W, 3) in a picture that `side_by_side` made, at its full resolution.
+
+    As far as JPEG kept it: once on the wire, once in the file.
+
+    Raises:
+        ImageError: a picture of another make.
+    """
+    height, width = picture.shape[0] - CAPTION_PX, (picture.shape[1] - GAP_PX) // 2
+    if height < 1 or width < 1 or picture.shape[1] != 2 * width + GAP_PX:
+        raise ImageError(
+            f"a picture of {picture.shape[1]} x {picture.shape[0]} px",
+            "two crops side by side above a caption, as the evidence sink files them",
+        )
+    return picture[:height, :width]
+
+
 def caption_of(header: VerdictMessage) -> str:
     """One line of text about a verdict."""
     words = [f"{header.line}/{header.camera} #{header.frame_id}", header.outcome.value]
