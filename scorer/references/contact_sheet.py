@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
@@ -22,6 +23,7 @@ CELL_PX: Final = 200
 CAPTION_PX: Final = 34
 GAP_PX: Final = 8
 FONT_PX: Final = 11
+MIN_LETTER_PX: Final = 3
 INK, PAPER, DOUBT = "#1c1c1c", "#f4f4f2", "#d1343a"
 
 
@@ -62,7 +64,7 @@ def _sheet(small: Sequence[Image.Image], captions: Sequence[Caption], title: str
     across, down = CELL_PX + GAP_PX, CELL_PX + CAPTION_PX + GAP_PX
     rows, top = -(-len(shown) // COLUMNS), 2 * GAP_PX + FONT_PX
     sheet = Image.new("RGB", (GAP_PX + COLUMNS * across, top + GAP_PX + rows * down), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_PX)
+    draw, font = ImageDraw.Draw(sheet), _font()
     draw.text((GAP_PX, GAP_PX), _fitted(title, sheet.width - 2 * GAP_PX), fill=INK, font=font)
     for index, (picture, caption) in enumerate(shown):
         left = GAP_PX + index % COLUMNS * across
@@ -82,13 +84,23 @@ def _sheet(small: Sequence[Image.Image], captions: Sequence[Caption], title: str
 
 def _fitted(text: str, width_px: int) -> str:
     """`text`, its middle left out if it is wider than that."""
-    font = ImageFont.load_default(FONT_PX)
-    kept = len(text)
-    shown = text
+    font = _font()
+    kept = min(len(text), width_px // MIN_LETTER_PX)
+    shown = text if kept == len(text) else _ends(text, kept)
     while font.getlength(shown) > width_px and kept > 2:
         kept -= 1
-        shown = f"{text[: -(-kept // 2)]}…{text[len(text) - kept // 2 :]}"
+        shown = _ends(text, kept)
     return shown
+
+
+def _ends(text: str, kept: int) -> str:
+    """The first and the last letters of `text`, `kept` of them."""
+    return f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
+
+
+@lru_cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(FONT_PX)
 
 
 def _small(image: Pixels) -> Image.Image:
