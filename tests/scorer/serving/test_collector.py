@@ -150,7 +150,7 @@ def test_the_threshold_is_compared_with_the_frames_that_follow(
     with caplog.at_level(logging.INFO):
         taught(collector)
     assert "8 of them would FAIL" in collector.progress()
-    assert "references: top #0, 13:33:20 UTC; top #1, " in collector.progress()
+    assert "references: top #0, 14:13:20 UTC; top #1, " in collector.progress()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     shelf = Shelf(tmp_path)
     described = shelf.manifest("bottles", shelf.active("bottles") or "")
