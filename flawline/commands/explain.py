@@ -27,6 +27,7 @@ from flawline.options import (
     loaded,
     require,
     require_folder,
+    working,
 )
 
 if TYPE_CHECKING:
@@ -226,15 +227,16 @@ def tell_and_draw(subject: Subject, out: Path) -> None:
     from scorer.evaluation.explanation import explain
 
     view = subject.view or subject.model.view(subject.model.image_px[0])
-    found = explain(
-        subject.model,
-        subject.image,
-        object_name=subject.object_name,
-        memory=subject.memory,
-        view=view,
-        normal_states=subject.normal_states,
-        anomalous_states=subject.anomalous_states,
-    )
+    with working("looking"):
+        found = explain(
+            subject.model,
+            subject.image,
+            object_name=subject.object_name,
+            memory=subject.memory,
+            view=view,
+            normal_states=subject.normal_states,
+            anomalous_states=subject.anomalous_states,
+        )
     for text in (*tell(found, subject.reference_names), *subject.remarks(found.anomaly_score)):
         typer.echo(text)
     nearest = None if found.nearest is None else subject.references.get(found.nearest.reference)

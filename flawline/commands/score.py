@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import track
+from rich.markup import escape
 from rich.table import Table
 
 from contract.config import ModelSettings
@@ -27,6 +27,10 @@ from flawline.options import (
     PresetName,
     PretrainedTag,
     WeightsFile,
+    loaded,
+    progress,
+    stepping,
+    working,
 )
 
 if TYPE_CHECKING:
@@ -108,19 +112,19 @@ def score_images(paths: list[Path], options: ScoreOptions, *, as_json: bool) -> 
     if options.heatmaps is not None:
         _make_folder(options.heatmaps)
     err = Console(stderr=True)
-    with err.status(f"loading {options.model.name}"):
-        from scorer.scoring.winclip import load_model
-
-        model = load_model(options.model)
+    model = loaded(options.model)
+    with working("learning the references"):
         judge = _judge_of(model, options)
     results = []
     failed = 0
-    for path in track(pictures, "scoring", console=err, disable=not err.is_terminal):
-        try:
-            results.append({"image": str(path), **judge(path)})
-        except ImageError as error:
-            failed += 1
-            err.print("[bold red]error:[/]", str(error), soft_wrap=True, highlight=False)
+    with progress("scoring", len(pictures)) as step:
+        for path in stepping(pictures, step):
+            try:
+                results.append({"image": str(path), **judge(path)})
+            except ImageError as error:
+                failed += 1
+                told = escape(str(error))
+                err.print("[bold red]error:[/]", told, soft_wrap=True, highlight=False)
     if as_json:
         typer.echo(json.dumps(_document(model, options, results), indent=2))
     elif results:
@@ -192,7 +196,10 @@ def _document(
 
 
 def _table(results: list[dict[str, Any]]) -> Table:
-    table = Table("image", "anomaly score", "verdict")
+    caption = None
+    if results[0]["provisional_threshold"] is not None:
+        caption = "provisional: a first estimate from the references alone, without a promise"
+    table = Table("image", "anomaly score", "verdict", caption=caption)
     for result in results:
         threshold = result["provisional_threshold"]
         verdict = (
@@ -200,5 +207,5 @@ def _table(results: list[dict[str, Any]]) -> Table:
             if threshold is None
             else f"{result['verdict']} (provisional threshold {threshold:.4f})"
         )
-        table.add_row(result["image"], f"{result['anomaly_score']:.4f}", verdict)
+        table.add_row(escape(result["image"]), f"{result['anomaly_score']:.4f}", verdict)
     return table

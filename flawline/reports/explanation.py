@@ -81,7 +81,8 @@ def draw(
     cells = figure.add_gridspec(2, GRID_COLUMNS)
     axes = _row(figure, cells, 0, 4)
     boxes = [(window, RED)] + ([] if found.tile is None else [(found.tile, TILE)])
-    _show(axes[0], crop, "what made the score", boxes, grid)
+    seen = "what made the score" + ("" if found.tile is None else "; yellow: the tile it is in")
+    _show(axes[0], crop, seen, boxes, grid)
     _show(axes[1], crop, "that place, enlarged", [(window, RED)], grid, around=window)
     if reference is not None and found.nearest is not None:
         good, box = _resized(reference, grid.size_px), found.nearest.box
