@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from contract.clock import NS_PER_S, SystemClock
 from contract.config import Config, Line
 from contract.config_file import load_config
 from contract.errors import ConfigError
+from contract.image import list_images
 from contract.messages import SCORED
-from flawline.commands.enroll import line_of, read_crops
+from flawline.commands.enroll import line_of, read_crop
 from flawline.options import (
     DEFAULT_CONFIG,
     AsJson,
@@ -25,6 +23,7 @@ from flawline.options import (
     require,
     require_json_target,
 )
+from flawline.progress import loaded, progress, stepping
 
 if TYPE_CHECKING:
     from scorer.references.shelf import Shelf
@@ -105,17 +104,26 @@ def run_calibrate(
     require_json_target(as_json)
     for module, extra in NEEDED if normal is None else NEEDED[:1]:
         require(module, extra=extra)
-    from scorer.references.calibration import active_version, calibrate
+    from scorer.references.calibration import active_version, calibrate, require_rates
     from scorer.references.shelf import Shelf
 
+    require_rates(false_reject_rate, review_rate)
     config = load_config(config_path)
     chosen, shelf = line_of(config, line), Shelf(config.memory_directory)
     version = active_version(shelf, chosen)
+    source = f"--normal {quote(str(normal))}" if normal is not None else f"--from-store {hours:g}"
+    if whole_picture:
+        source += " --whole-picture"
+    if review_rate is not None:
+        source += f" --review-rate {review_rate:g}"
+    again = f"flawline calibrate --line {line} {source} --config {quote(str(config_path))}"
     if normal is not None:
-        images = read_crops(normal, chosen, whole_picture=whole_picture)
-        scores = _of_pictures(config, chosen, shelf, version, images)
+        paths = list_images(normal)
+        _require_enough(len(paths), false_reject_rate, again)
+        scores = _of_pictures(config, chosen, shelf, version, paths, whole_picture=whole_picture)
     else:
         scores = _of_store(config, chosen, shelf, version, hours or 0.0)
+    _require_enough(len(scores), false_reject_rate, again)
     manifest = calibrate(
         shelf,
         chosen,
@@ -142,6 +150,8 @@ def run_calibrate(
     typer.echo(
         f"reference memory {manifest.version} is active; `flawline memory rollback` undoes it"
     )
+    for warning in manifest.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     for name in ("fail_threshold", "review_threshold"):
         fixed = getattr(chosen, name)
         if fixed is not None:
@@ -152,15 +162,38 @@ def run_calibrate(
             )
 
 
-def _of_pictures(
-    config: Config, line: Line, shelf: Shelf, version: str, images: list[npt.NDArray[np.uint8]]
-) -> list[float]:
-    from scorer.references.calibration import score_normal
-    from scorer.scoring.winclip import load_model
+def _require_enough(num: int, rate: float, again: str) -> None:
+    """Refuse a promise that `num` good frames cannot keep; names a command that they can.
 
-    console = Console(stderr=True)
-    shown = track(images, "scoring", console=console, disable=not console.is_terminal)
-    return score_normal(load_model(config.scorer.model), line, shelf, version, shown)
+    Equal frames count once, so that more may be refused when they have been looked at.
+    """
+    from scorer.references.conformal import MAX_RATE, require_enough, smallest_rate
+
+    try:
+        require_enough(num, rate)
+    except ConfigError as error:
+        able = smallest_rate(num)
+        if able > MAX_RATE:
+            raise
+        raise ConfigError(f"{error}; type\n  {again} --false-reject-rate {able:g}") from None
+
+
+def _of_pictures(
+    config: Config,
+    line: Line,
+    shelf: Shelf,
+    version: str,
+    paths: list[Path],
+    *,
+    whole_picture: bool,
+) -> list[float]:
+    """Scores of the pictures, equal ones once; one picture is in memory at a time."""
+    from scorer.references.calibration import score_normal
+
+    model = loaded(config.scorer.model)
+    with progress("scoring", len(paths)) as step:
+        crops = (read_crop(path, line, whole_picture=whole_picture) for path in paths)
+        return score_normal(model, line, shelf, version, stepping(crops, step))
 
 
 def _of_store(config: Config, line: Line, shelf: Shelf, version: str, hours: float) -> list[float]:

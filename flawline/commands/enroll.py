@@ -6,10 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from contract.clock import SystemClock
@@ -17,12 +14,15 @@ from contract.config import Config, Line
 from contract.config_file import load_config
 from contract.control import ask
 from contract.errors import ConfigError, FlawlineError, ImageError
-from contract.image import list_images, read_image
+from contract.image import Pixels, list_images, read_image
 from contract.messages import RequestMessage
 from flawline.options import DEFAULT_CONFIG, AsJson, ConfigPath, give_json, require_json_target
+from flawline.progress import loaded, progress
+from flawline.screen import Screen
 
 if TYPE_CHECKING:
-    from contract.image import Pixels
+    from scorer.references.manifest import Manifest
+    from scorer.references.shelf import Shelf
     from scorer.scoring.winclip import WinClip
 
 POLL_S = 0.3
@@ -66,8 +66,8 @@ def enroll(
     coreset: Annotated[
         float,
         typer.Option(
-            help="With --images and --normal: share of the references' features to keep, for "
-            "hundreds of references.",
+            help="With --images and --normal: share of the references' features to keep, those "
+            "that stand for the others best (a coreset); for hundreds of references.",
             min=0.001,
             max=1.0,
         ),
@@ -126,46 +126,66 @@ def enroll_from_images(
         ConfigError, ImageError, ModelError, StorageError: naming what would be right.
     """
     require_json_target(as_json)
-    config = load_config(config_path)
-    chosen = line_of(config, line)
-    paths = list_images(directory)
-    images = read_crops(directory, chosen, whole_picture=whole_picture)
-    others = [] if normal is None else read_crops(normal, chosen, whole_picture=whole_picture)
-    with Console(stderr=True).status(f"teaching {line} with {len(images)} picture(s)"):
-        from scorer.references.enrolment import enroll
-        from scorer.references.shelf import Shelf
-        from scorer.scoring.winclip import load_model
+    from scorer.references.enrolment import enroll, num_steps
+    from scorer.references.shelf import Shelf
 
-        model = load_model(config.scorer.model)
-        if choose is not None:
-            images, spare = _choose(model, images, [path.name for path in paths], choose)
-            others = others or spare
+    config = load_config(config_path)
+    chosen, shelf = line_of(config, line), Shelf(config.memory_directory)
+    taught = _read(directory, chosen, whole_picture=whole_picture)
+    others = [] if normal is None else read_crops(normal, chosen, whole_picture=whole_picture)
+    model = loaded(config.scorer.model)
+    if choose is not None:
+        taught, spare = _choose(model, taught, choose)
+        others = others or spare
+    steps = num_steps(num_references=len(taught), num_normal=len(others), coreset=coreset)
+    with progress(f"teaching {line}", steps) as step:
         manifest = enroll(
             model,
             chosen,
-            images,
-            Shelf(config.memory_directory),
+            list(taught.values()),
+            shelf,
             SystemClock(),
+            names=list(taught),
             normal=others,
             coreset=coreset,
+            step=step,
         )
-    if give_json(manifest, as_json):
-        return
+    if not give_json(manifest, as_json):
+        _tell(manifest, shelf)
+
+
+def _read(directory: Path, line: Line, *, whole_picture: bool) -> dict[str, Pixels]:
+    """The pictures in a folder by name."""
+    names = [path.name for path in list_images(directory)]
+    return dict(zip(names, read_crops(directory, line, whole_picture=whole_picture), strict=True))
+
+
+def _tell(manifest: Manifest, shelf: Shelf) -> None:
+    """What was taken, where a person can look at it, and what speaks against it."""
+    from scorer.references.contact_sheet import SHEET
+
+    sheet = shelf.folder(manifest.line, manifest.version) / SHEET
     typer.echo(
-        f"line {line}: reference memory {manifest.version} from {manifest.num_references} "
-        f"picture(s) is active\n"
-        f"provisional FAIL threshold {manifest.fail_threshold:.4f} ({manifest.threshold_method})"
+        f"line {manifest.line}: reference memory {manifest.version} from "
+        f"{manifest.num_references} picture(s) is active\n"
+        f"provisional FAIL threshold {manifest.fail_threshold:.4f} ({manifest.threshold_method}): "
+        "a first estimate, without a promise; `flawline calibrate` makes one\n"
+        f"contact sheet: {sheet.resolve()}"
     )
+    for warning in manifest.warnings:
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def _choose(
-    model: WinClip, images: list[Pixels], names: list[str], count: int
-) -> tuple[list[Pixels], list[Pixels]]:
+    model: WinClip, images: dict[str, Pixels], count: int
+) -> tuple[dict[str, Pixels], list[Pixels]]:
     """The best references, and what is left to set the threshold if that is enough."""
     from scorer.references.choice import choose, distances
     from scorer.references.enrolment import MIN_NORMAL
 
-    found = choose(distances(model, images), count)
+    names, pictures = list(images), list(images.values())
+    with progress("comparing pictures", 2 * len(pictures)) as step:
+        found = choose(distances(model, pictures, step=step), count)
     for index in found.outliers:
         typer.echo(
             f"warning: {names[index]} is unlike all others: is it a good part? It is left out",
@@ -173,8 +193,9 @@ def _choose(
         )
     typer.echo(f"references: {', '.join(names[index] for index in found.chosen)}", err=True)
     used = {*found.chosen, *found.outliers}
-    spare = [image for index, image in enumerate(images) if index not in used]
-    return [images[index] for index in found.chosen], spare if len(spare) >= MIN_NORMAL else []
+    spare = [image for index, image in enumerate(pictures) if index not in used]
+    chosen = {names[index]: pictures[index] for index in found.chosen}
+    return chosen, spare if len(spare) >= MIN_NORMAL else []
 
 
 def enroll_from_camera(
@@ -203,7 +224,7 @@ def enroll_from_camera(
         ),
     )
     deadline_s = time.monotonic() + ENROLMENT_TIMEOUT_S + count * interval_s
-    with Console(stderr=True).status("waiting for good parts") as status:
+    with Screen(stderr=True).working(f"waiting for {count} good parts") as status:
         while time.monotonic() < deadline_s:
             reply = ask(config, RequestMessage(command="status"))
             status.update(Text(reply.text))
@@ -211,10 +232,12 @@ def enroll_from_camera(
                 deadline_s = time.monotonic() + ENROLMENT_TIMEOUT_S
             if reply.enrolment == "failed":
                 raise FlawlineError(reply.text)
-            if reply.memories.get(line, "") != before:
-                made = {"line": line, "version": reply.memories[line]}
+            if reply.enrolment == "done" and reply.memories.get(line, "") == before:
+                raise FlawlineError(f"{reply.text}\nbut it is not in use", "see the scorer's log")
+            if reply.enrolment == "done":
+                made = {"line": line, "version": reply.memories[line], "said": reply.text}
                 if not give_json(made, as_json):
-                    typer.echo(f"line {line}: reference memory {made['version']} is active")
+                    Screen().say(f"{reply.text}\nreference memory {made['version']} is active")
                 return
             time.sleep(POLL_S)
     raise FlawlineError(f"no {count} frames of camera {camera} in time", "is the camera streaming?")
@@ -233,18 +256,23 @@ def line_of(config: Config, name: str) -> Line:
         raise ConfigError(f"no line {name!r}", f"the lines are {known}") from None
 
 
-def read_crops(directory: Path, line: Line, *, whole_picture: bool) -> list[npt.NDArray[np.uint8]]:
-    """All pictures in a folder; `whole_picture`: with the line's region cut out.
+def read_crops(directory: Path, line: Line, *, whole_picture: bool) -> list[Pixels]:
+    """All pictures in a folder; see `read_crop`."""
+    return [read_crop(path, line, whole_picture=whole_picture) for path in list_images(directory)]
+
+
+def read_crop(path: Path, line: Line, *, whole_picture: bool) -> Pixels:
+    """The picture in `path`; `whole_picture`: with the line's region cut out.
 
     Raises:
         ConfigError: the cameras of the line have different regions.
         ImageError: a picture that cannot be read, or does not hold the region.
     """
-    images = [read_image(path) for path in list_images(directory)]
-    return [_crop(image, line) for image in images] if whole_picture else images
+    image = read_image(path)
+    return _crop(image, line) if whole_picture else image
 
 
-def _crop(image: npt.NDArray[np.uint8], line: Line) -> npt.NDArray[np.uint8]:
+def _crop(image: Pixels, line: Line) -> Pixels:
     region = line.cameras[0].region
     if any(camera.region != region for camera in line.cameras):
         raise ConfigError(

@@ -1,22 +1,25 @@
-"""`flawline explain`: why a picture has its score, in words and as one drawing."""
+"""`flawline explain`: why a picture, or a stored verdict, has its score."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
 import typer
 
-from contract.config import ModelSettings
+from contract.config import Config, ModelSettings
+from contract.config_file import load_config
 from contract.errors import ConfigError, StorageError
 from contract.image import list_images, read_image
+from contract.messages import Outcome
+from flawline.commands.enroll import line_of, read_crop
 from flawline.options import (
+    DEFAULT_CONFIG,
     AsJson,
     AssociationModel,
     AssociationWeights,
+    ConfigPath,
     Device,
     LanguageWeight,
     ModelName,
@@ -25,36 +28,56 @@ from flawline.options import (
     WeightsFile,
     give_json,
     require,
+    require_folder,
     require_json_target,
 )
+from flawline.progress import loaded, working
 from flawline.screen import Screen
 
 if TYPE_CHECKING:
-    from scorer.evaluation.explanation import Box, Explanation, Term
-    from scorer.scoring.winclip import WinClip
-
-RED, BLUE = "#d1343a", "#1f6fb4"
-CONTEXT_PATCHES: Final = 2
-MAPS_IN_ROW: Final = 3
-GRID_COLUMNS: Final = 12
-TITLES: Final = {
-    "words": "words: what the prompts say of each place",
-    "patch": "single patches against the references",
-    "window-2": "windows of 2 x 2 patches",
-    "window-3": "windows of 3 x 3 patches",
-}
+    from flawline.reports.subject import Subject
+    from scorer.evaluation.explanation import Explanation
+    from sinks.store.event import Event
 
 
 def explain(
-    image: Annotated[Path, typer.Argument(help="The picture.")],
+    image: Annotated[
+        Path | None, typer.Argument(help="The picture; none: a stored verdict's.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="File to draw: .png, .svg or .pdf.")] = Path(
         "explanation.png"
     ),
+    event: Annotated[
+        str | None,
+        typer.Option(help="Id of a stored verdict, as webhooks and the store name it."),
+    ] = None,
+    line: Annotated[
+        str | None,
+        typer.Option(
+            "--line",
+            "-l",
+            help="A line, with its words, mask, tiles and reference memory; without a picture: its "
+            "newest FAIL.",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="With PICTURE and --line: version of the memory, not the active one."),
+    ] = None,
+    whole_picture: Annotated[
+        bool,
+        typer.Option(
+            "--whole-picture",
+            help="With PICTURE and --line: it shows all that the camera sees; cut the region out.",
+        ),
+    ] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
     object_name: Annotated[
-        str, typer.Option("--object", help="What it shows, in a word or two.")
+        str, typer.Option("--object", help="Without a line: what it shows, in a word or two.")
     ] = "object",
     reference: Annotated[
-        Path | None, typer.Option(help="Folder with pictures of good parts (WinCLIP+).")
+        Path | None,
+        typer.Option(help="Without a line: folder with pictures of good parts (WinCLIP+)."),
     ] = None,
     model: ModelName = "flawline-mini",
     weights: WeightsFile = None,
@@ -66,80 +89,186 @@ def explain(
     association_weights: AssociationWeights = None,
     as_json: AsJson = None,
 ) -> None:
-    """Say and draw why a picture has its score: which window, scale, words and reference."""
-    from flawline.commands.score import model_settings
+    """Say and draw why a picture has its score: which window, scale, words and reference.
 
-    settings = model_settings(
-        name=model,
-        weights=weights,
-        pretrained=pretrained,
-        preset=preset,
-        device=device,
-        language_weight=language_weight,
-        association=association,
-        association_weights=association_weights,
+    Of a picture: `explain PICTURE --reference DIR`, or as a line sees it: `explain PICTURE -l
+    LINE`. Of what a line has judged: `explain --event ID`, or its newest FAIL: `explain -l LINE`.
+    """
+
+    require_json_target(as_json)
+    if image is not None and event is not None:
+        raise typer.BadParameter("give a picture or --event ID, not both")
+    if image is None and event is None and line is None:
+        raise typer.BadParameter("give a picture, --event ID or --line LINE")
+    if (memory is not None or whole_picture) and (image is None or line is None):
+        raise typer.BadParameter("--memory and --whole-picture go with a picture and --line")
+    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"--out {out}", "a file that ends in .png, .svg or .pdf")
+    require("matplotlib", extra="report")
+    require_folder(out)
+    if image is None:
+        subject = explain_event(load_config(config), event_id=event, line=line)
+    elif line is not None:
+        subject = explain_crop(
+            load_config(config), image, line=line, version=memory, whole_picture=whole_picture
+        )
+    else:
+        from flawline.commands.score import model_settings
+
+        settings = model_settings(
+            name=model,
+            weights=weights,
+            pretrained=pretrained,
+            preset=preset,
+            device=device,
+            language_weight=language_weight,
+            association=association,
+            association_weights=association_weights,
+        )
+        subject = explain_picture(
+            image, settings=settings, object_name=object_name, reference=reference
+        )
+    tell_and_draw(subject, out, as_json=as_json)
+
+
+def explain_picture(
+    path: Path, *, settings: ModelSettings, object_name: str, reference: Path | None
+) -> Subject:
+    """A picture against a folder of others, or by words alone.
+
+    Raises:
+        ImageError, ModelError: naming what would be right.
+    """
+    from flawline.reports.subject import Subject
+
+    image = read_image(path)
+    references = [] if reference is None else list_images(reference)
+    pictures = [read_image(each) for each in references]
+    model = loaded(settings)
+    return Subject(
+        model,
+        image,
+        title=path.name,
+        object_name=object_name if model.language_weight or not pictures else None,
+        memory=model.enroll(pictures) if pictures else None,
+        reference_names=[each.name for each in references],
+        references=dict(enumerate(pictures)),
     )
-    run_explain(ExplainOptions(image, object_name, reference, settings, out), as_json=as_json)
 
 
-@dataclass(frozen=True)
-class ExplainOptions:
-    """What is explained, against what, and where it is drawn."""
+def explain_crop(
+    config: Config, path: Path, *, line: str, version: str | None, whole_picture: bool
+) -> Subject:
+    """A picture as a line sees it.
 
-    image: Path
-    object_name: str
-    reference: Path | None
-    model: ModelSettings
-    out: Path
+    Raises:
+        ConfigError: no such line, or it has no memory.
+        ImageError, MemoryMismatch, ModelError, StorageError: naming what would be right.
+    """
+    from flawline.reports.subject import of_line
+    from scorer.references.calibration import active_version
+    from scorer.references.shelf import Shelf
+
+    chosen, shelf = line_of(config, line), Shelf(config.memory_directory)
+    crop = read_crop(path, chosen, whole_picture=whole_picture)
+    if version is None and (shelf.active(line) or chosen.zero_shot_threshold is None):
+        version = active_version(shelf, chosen)
+    model = loaded(config.scorer.model)
+    return of_line(
+        model, chosen, shelf, version, crop, title=path.name, region_counts=whole_picture
+    )
 
 
-def run_explain(options: ExplainOptions, *, as_json: Path | None = None) -> None:
+def explain_event(config: Config, *, event_id: str | None, line: str | None) -> Subject:
+    """A stored verdict, or the newest FAIL of `line`.
+
+    Raises:
+        ConfigError: no such line or verdict, or one without a score or a picture.
+        ImageError, MemoryMismatch, ModelError, StorageError: naming what would be right.
+    """
+    require("sqlalchemy", extra="sinks")
+    from flawline.reports.subject import of_line, stored_crop
+    from scorer.references.shelf import Shelf
+
+    if line is not None:
+        line_of(config, line)
+    event = _find(config, event_id=event_id, line=line)
+    chosen = line_of(config, event.line)
+    crop = stored_crop(config, event)
+    return of_line(
+        loaded(config.scorer.model),
+        chosen,
+        Shelf(config.memory_directory),
+        event.provenance.memory_version,
+        crop,
+        title=f"{event.line}/{event.camera} #{event.frame_id} {event.outcome}",
+        event=event,
+    )
+
+
+def _find(config: Config, *, event_id: str | None, line: str | None) -> Event:
+    from sinks.store.store import Store
+
+    with Store.open_existing(config.store_url) as store:
+        if event_id is not None:
+            event = store.event(event_id)
+            where = f"no event {event_id} in the store"
+        else:
+            event = store.newest(line=line or "", outcome=Outcome.FAIL)
+            where = f"line {line} has no FAIL in the store"
+    if event is None or line not in (None, event.line):
+        raise ConfigError(
+            where if event is None else f"event {event_id} is of line {event.line}",
+            "ids are those of the webhooks' events and of column event_id of the store",
+        )
+    return event
+
+
+def tell_and_draw(subject: Subject, out: Path, *, as_json: Path | None = None) -> None:
     """Print why the picture has its score, and draw it.
 
     Raises:
-        ConfigError: neither references nor words that count.
-        ImageError, ModelError, StorageError: naming what would be right.
+        StorageError: the file cannot be written.
     """
-    if options.out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--out {options.out}", "a file that ends in .png, .svg or .pdf")
-    require_json_target(as_json)
-    require("matplotlib", extra="report")
+    from flawline.reports.explanation import Grid, draw, tell
     from scorer.evaluation.explanation import explain
-    from scorer.scoring.winclip import load_model
 
-    image = read_image(options.image)
-    references = [] if options.reference is None else list_images(options.reference)
-    pictures = [read_image(path) for path in references]
-    model = load_model(options.model)
-    found = explain(
-        model,
-        image,
-        object_name=options.object_name if model.language_weight or not pictures else None,
-        memory=model.enroll(pictures) if pictures else None,
-    )
-    names = [path.name for path in references]
-    printed = give_json(document(options, found, names), as_json)
+    tiling = subject.tiling or subject.model.backbone.tiling(subject.model.backbone.image_px[0])
+    with working("looking"):
+        found = explain(
+            subject.model,
+            subject.image,
+            object_name=subject.object_name,
+            memory=subject.memory,
+            tiling=tiling,
+            normal_states=subject.normal_states,
+            anomalous_states=subject.anomalous_states,
+        )
+    remarks = subject.remarks(found.anomaly_score)
+    printed = give_json(document(subject, found, remarks, out), as_json)
     if not printed:
-        Screen().say("\n".join(tell(found, names)))
-    nearest = None if found.nearest is None else pictures[found.nearest.reference]
-    figure = draw(model, image, nearest, found, title=options.image.name)
+        Screen().say("\n".join((*tell(found, subject.reference_names), *remarks)))
+    nearest = None if found.nearest is None else subject.references.get(found.nearest.reference)
+    grid = Grid(tiling.size_px, tiling.patch_px)
+    figure = draw(subject.image, nearest, found, title=subject.title, grid=grid)
     try:
-        figure.savefig(options.out, dpi=110)
+        figure.savefig(out, dpi=110)
     except OSError as error:
-        raise StorageError(f"cannot write {options.out}: {error.strerror}") from None
+        raise StorageError(f"cannot write {out}: {error.strerror}") from None
     if not printed:
-        Screen().say(f"drawn in {options.out}")
+        Screen().say(f"drawn in {out}")
 
 
 def document(
-    options: ExplainOptions, found: Explanation, references: list[str]
+    subject: Subject, found: Explanation, remarks: Sequence[str], out: Path
 ) -> dict[str, object]:
     """The explanation as JSON; rows and columns count patches from 0."""
     near = found.nearest
     return {
-        "image": str(options.image),
+        "subject": subject.title,
         "anomaly_score": found.anomaly_score,
         "place": vars(found.place),
+        "tile": None if found.tile is None else vars(found.tile),
         "terms": [
             {
                 "name": term.name,
@@ -154,154 +283,10 @@ def document(
         "nearest": None
         if near is None
         else {
-            "reference": references[near.reference],
+            "reference": subject.reference_names[near.reference],
             "place": vars(near.box),
             "similarity": near.similarity,
         },
-        "drawing": str(options.out),
+        "remarks": list(remarks),
+        "drawing": str(out),
     }
-
-
-def tell(found: Explanation, references: list[str]) -> list[str]:
-    """The explanation as lines of text; rows and columns count patches from 0."""
-    place = found.place
-    lines = [
-        f"anomaly score {found.anomaly_score:.4f}, highest at row {place.row}, "
-        f"column {place.column} of the patches"
-    ]
-    for term in found.terms:
-        where = ""
-        if term.window is not None and term.window.side > 1:
-            where = f", most of all the window from row {term.window.row}, "
-            where += f"column {term.window.column} on"
-        lines.append(
-            f"  {term.name:9} {term.value:.4f} x {term.weight:.3f} = {term.contribution:.4f}{where}"
-        )
-    if found.prompt is not None:
-        lines.append(f"  of the anomalous prompts most like: {found.prompt!r}")
-    if found.nearest is not None:
-        near = found.nearest
-        lines.append(
-            f"  nearest patch of the references: {references[near.reference]}, row {near.box.row}, "
-            f"column {near.box.column}, cosine similarity {near.similarity:.3f}"
-        )
-    return lines
-
-
-def draw(
-    model: WinClip,
-    image: npt.NDArray[np.uint8],
-    reference: npt.NDArray[np.uint8] | None,
-    found: Explanation,
-    *,
-    title: str,
-) -> Any:
-    """A matplotlib figure: the place in the picture and in its nearest reference, and each map."""
-    from matplotlib.figure import Figure
-
-    crop = _input(model, image)
-    main = next((term for term in found.terms if term.window is not None), None)
-    window = found.place if main is None or main.window is None else main.window
-    figure = Figure(figsize=(13.5, 7.4), layout="constrained")
-    figure.suptitle(f"{title}: anomaly score {found.anomaly_score:.4f}", fontsize=15)
-    grid = figure.add_gridspec(2, GRID_COLUMNS)
-    axes = _row(figure, grid, 0, 4)
-    _show(axes[0], crop, "what made the score", [(window, RED)], model)
-    _show(axes[1], crop, "that place, enlarged", [(window, RED)], model, around=window)
-    if reference is not None and found.nearest is not None:
-        good, box = _input(model, reference), found.nearest.box
-        _show(axes[2], good, "the nearest place in the references", [(box, BLUE)], model)
-        name = f"enlarged: similarity {found.nearest.similarity:.3f}"
-        _show(axes[3], good, name, [(box, BLUE)], model, around=box)
-    else:
-        for each in axes[2:]:
-            each.axis("off")
-        axes[2].text(0, 0.6, f"of the anomalous prompts most like:\n\n{found.prompt}", fontsize=11)
-    maps = _row(figure, grid, 1, max(MAPS_IN_ROW, len(found.terms)))
-    for each, term in zip(maps, found.terms, strict=False):
-        shaded = _show_map(each, crop, term, found.place, model)
-        figure.colorbar(shaded, ax=each, shrink=0.75)
-    for spare in maps[len(found.terms) :]:
-        spare.axis("off")
-    figure.supxlabel(
-        "Each map has a scale of its own: what counts is its number times its weight.", fontsize=10
-    )
-    return figure
-
-
-def _row(figure: Any, grid: Any, row: int, count: int) -> list[Any]:
-    """Axes of equal width side by side."""
-    width = GRID_COLUMNS // count
-    return [
-        figure.add_subplot(grid[row, width * place : width * (place + 1)]) for place in range(count)
-    ]
-
-
-def _input(model: WinClip, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    from PIL import Image
-
-    height, width = model.backbone.image_px
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _show(
-    axes: Any,
-    picture: npt.NDArray[np.uint8],
-    title: str,
-    boxes: list[tuple[Box, str]],
-    model: WinClip,
-    *,
-    around: Box | None = None,
-) -> None:
-    """A picture with boxes; `around`: only a box and what is near it."""
-    axes.imshow(picture)
-    for box, colour in boxes:
-        _frame(axes, box, colour, model)
-    if around is not None:
-        px, height = model.backbone.patch_px, picture.shape[0]
-        near = CONTEXT_PATCHES * px
-        left, upper = around.column * px - near, around.row * px - near
-        side = around.side * px + 2 * near
-        axes.set_xlim(max(0, left), min(picture.shape[1], left + side))
-        axes.set_ylim(min(height, upper + side), max(0, upper))
-    axes.set_title(title, fontsize=10)
-    axes.set_xticks([])
-    axes.set_yticks([])
-
-
-def _show_map(
-    axes: Any,
-    picture: npt.NDArray[np.uint8],
-    term: Term,
-    place: Box,
-    model: WinClip,
-) -> Any:
-    """A term's map over the grey picture, with the window that was most anomalous."""
-    height, width = picture.shape[:2]
-    axes.imshow(picture.mean(axis=2), cmap="gray")
-    shaded = axes.imshow(
-        term.anomaly_map.numpy(),
-        cmap="inferno",
-        alpha=0.65,
-        vmin=0,
-        vmax=max(float(term.anomaly_map.max()), 1e-6),
-        extent=(0, width, height, 0),
-        interpolation="bilinear",
-    )
-    _frame(axes, place if term.window is None else term.window, RED, model)
-    axes.set_title(
-        f"{TITLES.get(term.name, term.name)}\n"
-        f"{term.value:.4f} x {term.weight:.3f} = {term.contribution:.4f}",
-        fontsize=10,
-    )
-    axes.set_xticks([])
-    axes.set_yticks([])
-    return shaded
-
-
-def _frame(axes: Any, box: Box, colour: str, model: WinClip) -> None:
-    from matplotlib.patches import Rectangle
-
-    px = model.backbone.patch_px
-    corner, side = (box.column * px, box.row * px), box.side * px
-    axes.add_patch(Rectangle(corner, side, side, fill=False, ec=colour, lw=2.2))

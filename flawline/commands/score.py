@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.progress import track
 from rich.table import Table
 
 from contract.config import ModelSettings
@@ -28,6 +27,7 @@ from flawline.options import (
     give_json,
     require_json_target,
 )
+from flawline.progress import loaded, progress, stepping, working
 from flawline.screen import Screen
 
 if TYPE_CHECKING:
@@ -110,19 +110,18 @@ def score_images(paths: list[Path], options: ScoreOptions, *, as_json: Path | No
     if options.heatmaps is not None:
         _make_folder(options.heatmaps)
     err = Screen(stderr=True)
-    with err.working(f"loading {options.model.name}"):
-        from scorer.scoring.winclip import load_model
-
-        model = load_model(options.model)
+    model = loaded(options.model)
+    with working("learning the references"):
         judge = _judge_of(model, options)
     results = []
     failed = 0
-    for path in track(pictures, "scoring", console=err, disable=not err.is_terminal):
-        try:
-            results.append({"image": str(path), **judge(path)})
-        except ImageError as error:
-            failed += 1
-            err.complain("error", str(error))
+    with progress("scoring", len(pictures)) as step:
+        for path in stepping(pictures, step):
+            try:
+                results.append({"image": str(path), **judge(path)})
+            except ImageError as error:
+                failed += 1
+                err.complain("error", str(error))
     if not give_json(_document(model, options, results), as_json) and results:
         Screen().print(_table(results))
     return EXIT_RECOVERABLE if failed else EXIT_OK
@@ -142,7 +141,7 @@ def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
     if options.reference is not None:
         references = [read_image(path) for path in list_images(options.reference)]
         memory = model.enroll(references)
-        threshold = leave_one_out_threshold(model, references, memory, text)
+        threshold = leave_one_out_threshold(model, references, memory, text).fail_threshold
 
     def judge(path: Path) -> dict[str, object]:
         image = read_image(path)
@@ -197,7 +196,10 @@ def _document(
 
 
 def _table(results: list[dict[str, Any]]) -> Table:
-    table = Table("image", "anomaly score", "verdict")
+    caption = None
+    if results[0]["provisional_threshold"] is not None:
+        caption = "provisional: a first estimate from the references alone, without a promise"
+    table = Table("image", "anomaly score", "verdict", caption=caption)
     for result in results:
         threshold = result["provisional_threshold"]
         verdict = (

@@ -61,9 +61,16 @@ class TextEncoder:
             self._cache[ensembles] = torch.stack([self._mean(prompts) for prompts in ensembles])
         return self._cache[ensembles]
 
-    def nearest_prompt(self, embedding: Tensor, object_name: str) -> str:
-        """Of the anomalous prompts the one that is most like an embedding (D,) of length 1."""
-        prompts = compose_prompts(self._preset, object_name, self._preset.anomalous_states)
+    def nearest_prompt(
+        self, embedding: Tensor, object_name: str, anomalous_states: tuple[str, ...] = ()
+    ) -> str:
+        """Of the anomalous prompts the one that is most like an embedding (D,) of length 1.
+
+        Args:
+            anomalous_states: task-specific ones on top of the preset's.
+        """
+        states = self._preset.anomalous_states + anomalous_states
+        prompts = compose_prompts(self._preset, object_name, states)
         likeness = F.normalize(self.encode(prompts), dim=-1) @ embedding.float()
         return prompts[int(likeness.argmax())]
 

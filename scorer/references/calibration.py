@@ -11,6 +11,7 @@ from contract.config import Line
 from contract.errors import ConfigError, StorageError
 from contract.image import Pixels
 from scorer.references.conformal import Calibration, promise
+from scorer.references.doubts import BY_GOOD_PICTURES, disagreement, repeated
 from scorer.references.enrolment import line_text, line_tiling, user
 from scorer.references.manifest import Manifest, mask_sha256, new_version
 from scorer.references.shelf import Shelf
@@ -95,15 +96,17 @@ def calibrate(
             judges by now.
         StorageError: the memory cannot be read or written.
     """
-    if review_rate is not None and review_rate <= false_reject_rate:
-        raise ConfigError(
-            f"a review rate of {review_rate:g}",
-            f"above the false-reject rate {false_reject_rate:g}",
-        )
+    require_rates(false_reject_rate, review_rate)
     fail = promise(scores, false_reject_rate)
     review = None if review_rate is None else promise(scores, review_rate).threshold
     memory, manifest = shelf.load(line.name, version)
     now_ns = clock.wall_ns()
+    unlike = disagreement(
+        manifest.reference_scores,
+        manifest.reference_names,
+        limit=fail.threshold,
+        measure=BY_GOOD_PICTURES,
+    )
     calibrated = manifest.model_copy(
         update={
             "version": new_version(now_ns, (*manifest.image_sha256, repr(scores))),
@@ -112,6 +115,7 @@ def calibrate(
             "fail_threshold": fail.threshold,
             "review_threshold": None if review == fail.threshold else review,
             "threshold_method": METHOD.format(len(scores)),
+            "warnings": (*repeated(manifest.image_sha256), *unlike),
             "calibration": Calibration(
                 scores=tuple(sorted(scores)),
                 false_reject_rate=false_reject_rate,
@@ -120,13 +124,26 @@ def calibrate(
             ),
         }
     )
-    shelf.save(memory, calibrated)
+    shelf.save(memory, calibrated, shelf.pictures(line.name, version))
     if shelf.active(line.name) != version:
         raise ConfigError(
             f"line {line.name} was given another reference memory meanwhile", "calibrate it again"
         )
     shelf.activate(line.name, calibrated.version, now_ns=now_ns, by=user())
     return calibrated
+
+
+def require_rates(false_reject_rate: float, review_rate: float | None) -> None:
+    """Refuse rates that leave no room for REVIEW.
+
+    Raises:
+        ConfigError: a review rate that is not above the false-reject rate.
+    """
+    if review_rate is not None and review_rate <= false_reject_rate:
+        raise ConfigError(
+            f"a review rate of {review_rate:g}",
+            f"above the false-reject rate {false_reject_rate:g}",
+        )
 
 
 def active_version(shelf: Shelf, line: Line) -> str:

@@ -8,7 +8,8 @@ that those chosen cover worst (greedy k-center; Gonzalez, 1985).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -41,22 +42,29 @@ class Choice(NamedTuple):
 
 
 @torch.inference_mode()
-def distances(model: WinClip, images: Sequence[Pixels]) -> Distances:
+def distances(
+    model: WinClip, images: Sequence[Pixels], *, step: Callable[[], object] = lambda: None
+) -> Distances:
     """(N, N): how badly each picture (row) is covered by each other (column), in [0, 1].
 
     Pictures are squashed to the model's input, however they will be tiled.
 
+    Args:
+        step: called 2 N times, as the work goes on.
+
     Raises:
         ImageError: no image, another dtype or shape.
     """
-    patches = [
-        model.backbone.features(model.backbone.preprocess([image])).patches for image in images
-    ]
+    patches = []
+    for image in images:
+        patches.append(model.backbone.features(model.backbone.preprocess([image])).patches)
+        step()
     table = np.zeros((len(patches), len(patches)))
     for row, mine in enumerate(patches):
         for column, theirs in enumerate(patches):
             if row != column:
                 table[row, column] = float(_covered(mine, theirs[0]))
+        step()
     return table
 
 
@@ -86,17 +94,24 @@ def choose(table: Distances, count: int) -> Choice:
 
 
 def find_outliers(table: Distances) -> list[int]:
-    """Pictures whose nearest other is far away, compared with what is usual among them.
-
-    Far is five robust standard deviations above the median (median absolute deviation; Leys et
-    al., 2013), which too few pictures cannot tell.
-    """
+    """Pictures whose nearest other is far away, compared with what is usual among them."""
     if len(table) < MIN_FOR_OUTLIERS:
         return []
     alone = np.where(np.eye(len(table), dtype=bool), np.inf, table).min(axis=1)
-    median = np.median(alone)
-    spread = MAD_TO_SIGMA * np.median(np.abs(alone - median))
-    return np.flatnonzero(alone > median + MADS * spread).tolist() if spread > 0 else []
+    return np.flatnonzero(alone > usual_limit(alone.tolist())).tolist()
+
+
+def usual_limit(values: Sequence[float]) -> float:
+    """What is far above most of `values`; infinite where too few or equal ones cannot tell.
+
+    Far is five robust standard deviations above the median (median absolute deviation; Leys et
+    al., 2013).
+    """
+    if len(values) < MIN_FOR_OUTLIERS:
+        return math.inf
+    median = np.median(values)
+    spread = MAD_TO_SIGMA * np.median(np.abs(np.asarray(values) - median))
+    return float(median + MADS * spread) if spread > 0 else math.inf
 
 
 def _covered(mine: Tensor, theirs: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from contract.errors import ConfigError
 from contract.section import Score
 
 CONFIDENCE: Final = 0.95
+MAX_RATE: Final = 0.5
 
 
 class Promise(NamedTuple):
@@ -90,17 +91,34 @@ def promise(scores: Sequence[float], rate: float) -> Promise:
     if not all(math.isfinite(score) for score in scores):
         raise ConfigError("a good frame got a score that is not a number", "verify the weights")
     num = len(scores)
+    require_enough(num, rate)
     place = _place(num, rate)
-    if place > num:
-        rate_now = math.ceil(1e4 / (num + 1)) / 1e4
-        meanwhile = f"{num} can promise {rate_now:g}" if num else "0 can promise nothing"
+    threshold = math.nextafter(sorted(scores)[place - 1], math.inf)
+    bound = float(beta.ppf(CONFIDENCE, num + 1 - place, place))
+    return Promise(min(1.0, threshold), rate, bound)
+
+
+def require_enough(num: int, rate: float) -> None:
+    """Refuse to promise more than `num` good frames can; to be asked before they are scored.
+
+    Raises:
+        ConfigError: says how many are needed, and what can be promised meanwhile.
+    """
+    if _place(num, rate) > num:
+        meanwhile = f"{num} can promise {smallest_rate(num):g}" if num else "0 can promise nothing"
         raise ConfigError(
             f"{num} good frame(s) are too few to promise a false-reject rate of {rate:g}",
             f"at least {frames_needed(rate)}; {meanwhile}",
         )
-    threshold = math.nextafter(sorted(scores)[place - 1], math.inf)
-    bound = float(beta.ppf(CONFIDENCE, num + 1 - place, place))
-    return Promise(min(1.0, threshold), rate, bound)
+
+
+def smallest_rate(num: int) -> float:
+    """The smallest rate that `num` good frames can promise, rounded up to 0.01 %.
+
+    >>> smallest_rate(39)
+    0.025
+    """
+    return math.ceil(round(1e4 / (num + 1), 6)) / 1e4
 
 
 def frames_needed(rate: float) -> int:

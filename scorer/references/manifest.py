@@ -18,7 +18,14 @@ from scorer.scoring.memory import Fingerprint
 
 
 class Manifest(BaseModel):
-    """What a reference memory was made from, and for what."""
+    """What a reference memory was made from, and for what.
+
+    Attributes:
+        reference_names: of each reference the file or frame that it was.
+        reference_scores: of each reference its score against the others; None where it was not
+            looked at.
+        warnings: what spoke against this memory when it was made, for a person to read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +54,9 @@ class Manifest(BaseModel):
     review_threshold: Score | None = None
     calibration: Calibration | None = None
     memory_sha256: str = ""
+    reference_names: tuple[str, ...] = ()
+    reference_scores: tuple[Score | None, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -154,4 +164,7 @@ _NO_PART_IN_SCORES = {
     "review_threshold",
     "threshold_method",
     "calibration",
+    "reference_names",
+    "reference_scores",
+    "warnings",
 }

@@ -1,6 +1,7 @@
 """Reference memories on disk: immutable versions per line and which of them is in use.
 
 DIRECTORY/<line>/<version>/memory.safetensors, manifest.json
+DIRECTORY/<line>/<version>/contact_sheet.png, reference-0000.jpg, ...    what was taught
 DIRECTORY/<line>/active, shadow, history         see `pointers`
 """
 
@@ -12,6 +13,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -22,6 +25,8 @@ from scorer.clip.models import sha256_of
 from scorer.references.manifest import Manifest
 from scorer.references.pointers import ACTIVATIONS, Action, Change, Pointers, sync
 from scorer.scoring.memory import Bank, ReferenceMemory
+
+PICTURE_SUFFIXES: Final = frozenset({".jpg", ".png"})
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +41,16 @@ class Shelf:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def save(self, memory: ReferenceMemory, manifest: Manifest) -> None:
+    def save(
+        self,
+        memory: ReferenceMemory,
+        manifest: Manifest,
+        pictures: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
         """Write one version; it appears whole or not at all.
+
+        Args:
+            pictures: small files to keep with it, by name; see `contact_sheet`.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -57,7 +70,9 @@ class Shelf:
                     update={"memory_sha256": sha256_of(draft / _TENSORS)}
                 )
                 (draft / _MANIFEST).write_text(described.model_dump_json(indent=1), "utf-8")
-                for path in (draft / _TENSORS, draft / _MANIFEST, draft):
+                for name, content in pictures.items():
+                    (draft / name).write_bytes(content)
+                for path in (*draft.iterdir(), draft):
                     sync(path)
                 draft.chmod(0o755)
                 draft.rename(home / manifest.version)
@@ -195,14 +210,38 @@ class Shelf:
         except OSError as error:
             raise StorageError(f"cannot read {home}: {error.strerror}") from None
 
+    def pictures(self, line: str, version: str) -> dict[str, bytes]:
+        """The small pictures that are kept with a version; none with one made before there were.
+
+        Raises:
+            StorageError: no such version, or they cannot be read.
+        """
+        home = self.folder(line, version)
+        try:
+            return {
+                path.name: path.read_bytes()
+                for path in sorted(home.iterdir())
+                if path.suffix in PICTURE_SUFFIXES
+            }
+        except OSError as error:
+            raise StorageError(f"cannot read {home}: {error.strerror}") from None
+
+    def folder(self, line: str, version: str) -> Path:
+        """Where a version lies.
+
+        Raises:
+            StorageError: there is none.
+        """
+        self._require(line, version)
+        return self._directory / line / version
+
     def manifest(self, line: str, version: str) -> Manifest:
         """What is written of one version.
 
         Raises:
             StorageError: missing or damaged, or of another version of Flawline.
         """
-        self._require(line, version)
-        path = self._directory / line / version / _MANIFEST
+        path = self.folder(line, version) / _MANIFEST
         try:
             return Manifest.model_validate_json(path.read_text("utf-8"))
         except (OSError, ValueError) as error:

@@ -1,38 +1,34 @@
-"""Enrolling from a camera: picks frames as they pass, then teaches the line with them."""
+"""Enrolling from a camera: picks frames as they pass, then teaches the line with them.
+
+Frames that pass right after the references are witnesses: the new threshold is compared with what
+they score, and whoever enrols is told if it does not fit them.
+"""
 
 from __future__ import annotations
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
-import numpy as np
-
-from contract.clock import NS_PER_S, Clock
+from contract.clock import Clock
 from contract.codec import Frame
 from contract.errors import ConfigError, FlawlineError
-from contract.image import Pixels
 from contract.messages import RequestMessage
+from scorer.references.contact_sheet import SHEET
 from scorer.references.enrolment import enroll
 from scorer.references.manifest import Manifest
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import WinClip
 from scorer.serving.lines import Lines
+from scorer.serving.order import WITNESSES, Order
 
 PATIENCE_S = 120.0
+MAX_NAMED = 8
+WITNESS_PATIENCE_S = 10.0
 EnrolmentState = Literal["idle", "collecting", "teaching", "done", "failed"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Order:
-    request: RequestMessage
-    until_s: float
-    pictures: list[Pixels] = field(default_factory=list)
-    newest_ns: int = 0
 
 
 class Collector:
@@ -47,7 +43,7 @@ class Collector:
         self._lines = lines
         self._shelf = shelf
         self._clock = clock
-        self._order: _Order | None = None
+        self._order: Order | None = None
         self._last = "nothing enrolled yet"
         self._ended: EnrolmentState = "idle"
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="enrol")
@@ -82,7 +78,7 @@ class Collector:
                 f"line {line.name} has no camera {request.camera}", f"it has {', '.join(cameras)}"
             )
         patience_s = PATIENCE_S + request.count * request.interval_s
-        self._order = _Order(request, self._clock.monotonic_s() + patience_s)
+        self._order = Order(request, self._clock.monotonic_s() + patience_s)
         return self.progress()
 
     @property
@@ -94,54 +90,86 @@ class Collector:
 
     def see(self, frame: Frame) -> None:
         """Look at a frame that passes; keeps a copy if it is wanted."""
-        if self._order is None or frame.header.taint is not None:
+        order, header = self._order, frame.header
+        if order is None or self._teaching is not None or header.taint is not None:
             return
-        request, header = self._order.request, frame.header
-        side_px = self._lines[request.line or ""].line.inspection_px
-        spaced_ns = self._order.newest_ns + int(request.interval_s * NS_PER_S)
+        side_px = self._lines[order.request.line or ""].line.inspection_px
         if (
-            header.line == request.line
+            header.line == order.request.line
             and (header.height_px, header.width_px) == (side_px, side_px)
-            and request.camera in (None, header.camera)
-            and header.captured_ns >= spaced_ns
-            and len(self._order.pictures) < (request.count or 0)
+            and order.request.camera in (None, header.camera)
+            and header.captured_ns >= order.newest_ns + order.interval_ns
+            and not (order.has_pictures and order.has_witnesses)
         ):
-            self._order.pictures.append(np.array(frame.pixels))
-            self._order.newest_ns = header.captured_ns
+            order.take(frame)
 
     def tend(self) -> None:
         """Teach the line once the frames are there, and note how it ended."""
         order = self._order
         if order is None:
             return
-        line = self._lines[order.request.line or ""].line
-        if len(order.pictures) < (order.request.count or 0):
-            if self._clock.monotonic_s() > order.until_s:
-                self._end(
-                    "failed", f"line {line.name}: enrolment failed: {self.progress()} in time"
-                )
+        line, now_s = order.request.line or "", self._clock.monotonic_s()
+        if not order.has_pictures:
+            if now_s > order.until_s:
+                self._end("failed", f"line {line}: enrolment failed: {self.progress()} in time")
         elif self._teaching is None:
-            self._teaching = self._worker.submit(
-                enroll, self._model, line, order.pictures, self._shelf, self._clock
-            )
+            if order.witnesses_until_s is None:
+                order.witnesses_until_s = now_s + WITNESS_PATIENCE_S
+            if order.has_witnesses or now_s >= order.witnesses_until_s:
+                self._teach(order)
         elif self._teaching.done():
             try:
                 manifest = self._teaching.result()
+                text = self._told(manifest)
             except (FlawlineError, RuntimeError, ValueError, MemoryError) as error:
-                self._end("failed", f"line {line.name}: enrolment failed: {error}")
+                self._end("failed", f"line {line}: enrolment failed: {error}")
             else:
-                self._end("done", f"line {line.name}: enrolled {manifest.version}")
+                self._end("done", text, warned=bool(manifest.warnings))
 
-    def _end(self, state: EnrolmentState, text: str) -> None:
-        log.log(logging.ERROR if state == "failed" else logging.INFO, "%s", text)
+    def _teach(self, order: Order) -> None:
+        line = self._lines[order.request.line or ""].line
+        self._teaching = self._worker.submit(
+            enroll,
+            self._model,
+            line,
+            order.pictures,
+            self._shelf,
+            self._clock,
+            names=order.names,
+            stream=order.witnesses,
+        )
+
+    def _told(self, manifest: Manifest) -> str:
+        """What was taken, where a person can look at it, and what speaks against it."""
+        sheet = self._shelf.folder(manifest.line, manifest.version) / SHEET
+        return "\n".join(
+            [
+                f"line {manifest.line}: enrolled {manifest.version}, FAIL from "
+                f"{manifest.fail_threshold:.4f} on",
+                f"references: {'; '.join(manifest.reference_names[:MAX_NAMED])}"
+                + (" ..." if len(manifest.reference_names) > MAX_NAMED else ""),
+                f"contact sheet: {sheet.resolve()}",
+                *(f"warning: {warning}" for warning in manifest.warnings),
+            ]
+        )
+
+    def _end(self, state: EnrolmentState, text: str, *, warned: bool = False) -> None:
+        level = logging.WARNING if warned else logging.INFO
+        log.log(logging.ERROR if state == "failed" else level, "%s", text.replace("\n", "; "))
         self._ended, self._last = state, text
         self._order = self._teaching = None
 
     def progress(self) -> str:
         """What is under way, or how the last enrolment ended."""
-        if self._order is None:
+        order = self._order
+        if order is None:
             return self._last
+        line, wanted = order.request.line, order.request.count
         if self._teaching is not None:
-            return f"line {self._order.request.line}: making the reference memory"
-        wanted = self._order.request.count
-        return f"line {self._order.request.line}: {len(self._order.pictures)} of {wanted} frames"
+            return f"line {line}: making the reference memory"
+        if order.witnesses_until_s is not None:
+            return (
+                f"line {line}: {wanted} of {wanted} frames, and {len(order.witnesses)} of "
+                f"{WITNESSES} more to compare the threshold with"
+            )
+        return f"line {line}: {len(order.pictures)} of {wanted} frames"

@@ -139,6 +139,22 @@ class Store:
             found = connection.scalar(query)
         return None if found is None else Outcome(found)
 
+    def event(self, event_id: str) -> Event | None:
+        """The event with this id, if there is one."""
+        rows = self._rows(sa.select(EVENTS).where(EVENTS.c.event_id == event_id))
+        return Event(**rows[0]) if rows else None
+
+    def newest(self, *, line: str, outcome: Outcome) -> Event | None:
+        """The event of `line` with this outcome that was captured last, if there is one."""
+        query = (
+            sa.select(EVENTS)
+            .where(EVENTS.c.line == line, EVENTS.c.outcome == outcome.value)
+            .order_by(EVENTS.c.captured_ns.desc(), EVENTS.c.event_id.desc())
+            .limit(1)
+        )
+        rows = self._rows(query)
+        return Event(**rows[0]) if rows else None
+
     def events(
         self,
         *,

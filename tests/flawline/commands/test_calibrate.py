@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -47,6 +49,11 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save(np.ascontiguousarray(part(number)), home / folder / f"{number:02}.png")
     done = call(home, "enroll", "--images", str(home / "references"))
     assert done.startswith("line belt: reference memory")
+    assert "a first estimate, without a promise" in done
+    assert "warning: the FAIL threshold rests on 2 picture(s)" in done
+    sheet = Path(done.split("contact sheet: ")[1].split(" warning")[0])
+    assert sheet.is_file()
+    assert sheet.parent.parent == home / "data" / "memories" / "belt"
     return home
 
 
@@ -60,7 +67,9 @@ def call(home: Path, command: str, *arguments: str) -> str:
     config = ["--line", "belt", "--config", str(home / "station.yaml")]
     result = CliRunner().invoke(app, [command, *arguments, *config], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
+    # A busy machine takes longer than ten seconds, and is then told how far it is.
+    said = re.sub(r"(teaching belt|scoring|comparing pictures): \d+ of \d+\n", "", result.output)
+    return " ".join(said.split())
 
 
 def config_of(home: Path) -> Config:
@@ -122,9 +131,38 @@ def test_too_few_frames(home: Path) -> None:
         call(home, "calibrate", "--normal", str(home / "normal"))
 
 
+def test_what_is_too_few_is_said_before_anything_is_scored(home: Path) -> None:
+    """Files are counted first: these are no pictures at all, and are never opened."""
+    for number in range(39):
+        path = home / "many [good]" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"39 good .* too few .*at least 199; 39 can") as refused:
+        call(home, "calibrate", "--normal", str(home / "many [good]"))
+    command = str(refused.value).splitlines()[-1].strip()
+    assert command == (
+        f"flawline calibrate --line belt --normal '{home}/many [good]' "
+        f"--config {home}/station.yaml --false-reject-rate 0.025"
+    )
+
+
+def test_the_command_that_is_offered_works(home: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        call(home, "calibrate", "--normal", str(home / "normal"))
+    _, *words = shlex.split(str(refused.value).splitlines()[-1])
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert "promised: at most 7.70% of good frames FAIL" in result.output
+    shelf = Shelf(config_of(home).memory_directory)
+    kept = shelf.pictures("belt", active(home))
+    assert kept == shelf.pictures("belt", shelf.previous("belt"))
+    assert "contact_sheet.png" in kept, "what was taught stays with the calibrated memory"
+    assert shelf.manifest("belt", active(home)).warnings == ()
+
+
 def test_references_are_no_test_of_themselves(home: Path) -> None:
     with pytest.raises(ConfigError, match=r"are references of line belt.*not enrolled"):
-        call(home, "calibrate", "--normal", str(home / "references"))
+        few = ("--normal", str(home / "references"), "--false-reject-rate", "0.4")
+        call(home, "calibrate", *few)
 
 
 def test_a_threshold_of_the_configuration_is_not_overruled_silently(home: Path) -> None:

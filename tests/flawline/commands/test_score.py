@@ -43,6 +43,19 @@ def test_by_words_alone_there_is_a_score_and_no_verdict(
     assert "zero-shot: no threshold" in capsys.readouterr().out
 
 
+def test_names_with_brackets_are_shown_whole(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_picture(folder / "p[front].png")
+    (folder / "q[rear].png").write_bytes(b"")
+    names = [str(folder / "p[front].png"), str(folder / "q[rear].png")]
+    assert run(["score", *names, "--reference", str(folder / "good")]) == 1
+    shown = capsys.readouterr()
+    assert "p[front].png" in shown.out
+    assert "without a promise" in shown.out
+    assert "q[rear].png is empty" in shown.err
+
+
 def test_a_bad_picture_is_named_and_the_others_are_scored(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,5 +99,43 @@ def test_by_words_alone() -> None:
 def test_what_cannot_be_explained(mini: WinClip) -> None:
     with pytest.raises(FlawlineError, match="nothing to score against"):
         explain(mini, part(1), object_name=None, memory=None)
-    with pytest.raises(FlawlineError, match="thinned out"):
-        explain(mini, part(1), object_name=None, memory=thinned(mini.enroll([part(1)]), 0.5))
+
+
+def test_of_references_that_were_thinned_out_nobody_knows_the_nearest(
+    mini: WinClip, bad: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+) -> None:
+    memory = thinned(mini.enroll([part(1), part(2)]), 0.5)
+    found = explain(mini, bad, object_name=None, memory=memory)
+    assert found.nearest is None
+    assert covers(Box(6, 6, 2), found.place)
+    assert sum(term.contribution for term in found.terms) == pytest.approx(found.anomaly_score)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_crop_in_tiles(mini: WinClip, pooled: bool) -> None:
+    """20 x 20 patches in four tiles, the burnt place in the last one alone."""
+    references = [part(seed, 320) for seed in (1, 2)]
+    burnt = references[1].copy()
+    burnt[272:304, 272:304] = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    mask = torch.ones(320, 320, dtype=torch.bool)
+    mask[:, :32] = False
+    tiling = mini.backbone.tiling(320, overlap_px=64, mask=mask)
+    memory = mini.enroll(references, tiling=tiling, pooled=pooled)
+    found = explain(mini, burnt, object_name="part", memory=memory, tiling=tiling)
+    text = mini.text_prototypes("part")
+    scored = mini.score([burnt], text=text, memory=memory, tiling=tiling)
+    assert found.anomaly_score == pytest.approx(float(scored.anomaly_score), abs=1e-6)
+    assert covers(Box(17, 17, 2), found.place)
+    assert found.tile == Box(5, 5, 15)
+    for term in found.terms:
+        assert term.anomaly_map.shape == (20, 20)
+        if term.window is not None:
+            assert covers(term.window, found.place)
+    by_references = [term for term in found.terms if term.window is not None]
+    assert sum(term.value for term in by_references) / 3 == pytest.approx(
+        float(mini.score([burnt], memory=memory, tiling=tiling).anomaly_score), abs=1e-6
+    )
+    again = explain(mini, references[1], object_name=None, memory=memory, tiling=tiling)
+    assert again.nearest is not None
+    assert again.nearest.reference == 1
+    assert again.nearest.box == again.place

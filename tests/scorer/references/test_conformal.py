@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contract.errors import ConfigError
-from scorer.references.conformal import CONFIDENCE, Calibration, frames_needed, promise
+from scorer.references.conformal import (
+    CONFIDENCE,
+    Calibration,
+    frames_needed,
+    promise,
+    require_enough,
+    smallest_rate,
+)
 from scorer.serving.verdicts import Thresholds, decide
 
 RATES = (0.5, 0.25, 0.2, 0.1, 0.05, 1 / 3, 0.07)
@@ -103,3 +110,11 @@ def test_a_score_that_is_no_number_calibrates_nothing(score: float) -> None:
 def test_a_calibration_that_was_tampered_with_is_refused() -> None:
     with pytest.raises(ValidationError, match="ascending"):
         Calibration(scores=(0.2, 0.1), false_reject_rate=0.5, false_reject_bound=1.0)
+
+
+@given(st.integers(1, 9999))
+def test_what_is_offered_can_be_promised(num: int) -> None:
+    require_enough(num, smallest_rate(num))
+    assert frames_needed(smallest_rate(num)) <= num
+    with pytest.raises(ConfigError, match="too few"):
+        require_enough(num, 0.98 / (num + 1))

@@ -50,7 +50,7 @@ def test_a_taught_line_judges(mini: WinClip, tmp_path: Path) -> None:
 def test_the_threshold_lies_above_the_references(mini: WinClip, text: torch.Tensor) -> None:
     parts = [part(seed) for seed in range(2)]
     memory = mini.enroll(parts)
-    threshold = leave_one_out_threshold(mini, parts, memory, text)
+    threshold = leave_one_out_threshold(mini, parts, memory, text).fail_threshold
     scores = mini.score(parts, text=text, memory=memory).anomaly_score
     assert float(scores.max()) <= threshold <= 1.0
 
@@ -118,3 +118,29 @@ def test_an_account_without_a_name(
     monkeypatch.setattr(os, "getuid", lambda: 1_234_567)
     described = enroll(mini, line(), [part(1)], Shelf(tmp_path), FakeClock())
     assert described.created_by == "1234567"
+
+
+def test_what_was_taught_can_be_looked_at(mini: WinClip, tmp_path: Path) -> None:
+    shelf, images = Shelf(tmp_path), [part(1), part(2), part(1)]
+    names = ["p[1].png", "p[2].png", "again.png"]
+    described = enroll(mini, line(), images, shelf, FakeClock(), names=names)
+    assert described.reference_names == tuple(names)
+    first, _, copy = described.reference_scores
+    assert first == pytest.approx(copy, abs=1e-6)
+    assert sorted(shelf.pictures("bottles", described.version)) == [
+        "contact_sheet.png",
+        *(f"reference-000{number}.jpg" for number in range(3)),
+    ]
+    assert "1 of 3 references repeat another one" in described.warnings[0]
+    assert "rests on 3 picture(s)" in described.warnings[1]
+    assert len(described.warnings) == 2, "there is no stream to compare with"
+
+
+def test_a_defective_reference_is_named_by_good_pictures(mini: WinClip, tmp_path: Path) -> None:
+    normal = [part(seed) for seed in range(10, 10 + MIN_NORMAL)]
+    images, names = [part(1), picture(3), part(2)], ["one.png", "defect.png", "two.png"]
+    described = enroll(
+        mini, line(), images, Shelf(tmp_path), FakeClock(), names=names, normal=normal
+    )
+    [warning] = described.warnings
+    assert "1 of 3 references are unlike the others: defect.png" in warning

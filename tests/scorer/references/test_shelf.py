@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -53,6 +54,32 @@ def test_round_trip(shelf: Shelf, small: ReferenceMemory) -> None:
     assert loaded.fingerprint == small.fingerprint
     assert loaded.num_references == 2
     assert_equal(loaded, small)
+
+
+def test_pictures_are_part_of_a_version(shelf: Shelf, small: ReferenceMemory) -> None:
+    kept = {"contact_sheet.png": b"sheet", "reference-0000.jpg": b"first"}
+    shelf.save(small, manifest(small), kept)
+    assert shelf.pictures("bottles", VERSION) == kept
+    assert (shelf.folder("bottles", VERSION) / "contact_sheet.png").read_bytes() == b"sheet"
+
+
+def test_a_memory_from_before_there_were_pictures(
+    shelf: Shelf, small: ReferenceMemory, tmp_path: Path
+) -> None:
+    shelf.save(small, manifest(small))
+    path = tmp_path / "memories" / "bottles" / VERSION / "manifest.json"
+    document = json.loads(path.read_text())
+    for name in ("reference_names", "reference_scores", "warnings"):
+        del document[name]
+    path.write_text(json.dumps(document))
+    _, described = shelf.load("bottles", VERSION)
+    assert described.warnings == ()
+    assert shelf.pictures("bottles", VERSION) == {}
+
+
+def test_names_and_warnings_change_no_score(small: ReferenceMemory) -> None:
+    told = manifest(small, warnings=("x",), reference_names=("a",), reference_scores=(0.1,))
+    assert told.what_scores_depend_on == manifest(small).what_scores_depend_on
 
 
 def test_half_precision_round_trip(shelf: Shelf, small: ReferenceMemory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,26 +10,32 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contract.clock import NS_PER_S, SystemClock
+from contract.clock import NS_PER_S
 from contract.codec import Frame
 from contract.errors import ConfigError, FlawlineError
 from contract.messages import RequestMessage
 from scorer import WinClip
 from scorer.references.shelf import Shelf
-from scorer.serving.collector import Collector
+from scorer.serving.collector import WITNESS_PATIENCE_S, Collector
 from scorer.serving.lines import Lines
+from scorer.serving.order import WITNESSES
 from tests.fakes import FakeClock
 from tests.scorer.frames import CAPTURED_NS, frame
-from tests.scorer.pictures import part
+from tests.scorer.pictures import part, picture
 from tests.scorer.shelves import line
 
 
 @pytest.fixture
-def collector(mini: WinClip, tmp_path: Path) -> Iterator[Collector]:
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def collector(mini: WinClip, tmp_path: Path, clock: FakeClock) -> Iterator[Collector]:
     cameras = [{"name": name, "source": "rtsp://cam"} for name in ("top", "side")]
     shelf = Shelf(tmp_path)
-    lines = Lines((line(cameras=cameras), line("cans")), mini, shelf, SystemClock())
-    with Collector(mini, lines, shelf, FakeClock()) as made:
+    lines = Lines((line(cameras=cameras), line("cans")), mini, shelf, clock)
+    with Collector(mini, lines, shelf, clock) as made:
         yield made
 
 
@@ -121,3 +128,52 @@ def test_pixels_are_kept_after_their_message_is_gone(collector: Collector) -> No
     view[:] = 0
     assert collector._order is not None
     np.testing.assert_array_equal(collector._order.pictures[0], pixels)
+
+
+def test_the_threshold_is_compared_with_the_frames_that_follow(
+    collector: Collector, clock: FakeClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """References of one thing, then a stream of another: everything would FAIL, and it is said."""
+    collector.start(order(count=2, interval_s=30.0))
+    for number in range(2):
+        collector.see(frame(number, pixels=part(number), camera="top", captured_ns=at(30 * number)))
+    collector.tend()
+    assert collector.progress().startswith("line bottles: 2 of 2 frames, and 0 of 16 more")
+    for number in range(8):
+        pixels = picture(number)
+        collector.see(frame(number, pixels=pixels, camera="top", captured_ns=at(31 + number)))
+        collector.see(frame(number, pixels=pixels, camera="top", captured_ns=at(31.5 + number)))
+    assert "8 of 16 more" in collector.progress(), "a frame each second, however rare references"
+    collector.tend()
+    assert collector.state == "collecting", "it waits for more"
+    clock.advance(WITNESS_PATIENCE_S)
+    with caplog.at_level(logging.INFO):
+        taught(collector)
+    assert "8 of them would FAIL" in collector.progress()
+    assert "references: top #0, 14:13:20 UTC; top #1, " in collector.progress()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    shelf = Shelf(tmp_path)
+    described = shelf.manifest("bottles", shelf.active("bottles") or "")
+    assert "too low for this stream" in described.warnings[-1]
+    assert str(shelf.folder("bottles", described.version)) in collector.progress()
+
+
+def test_witnesses_are_bounded(collector: Collector) -> None:
+    collector.start(order(count=1, interval_s=0.0))
+    for second in range(40):
+        collector.see(passing(second))
+    assert collector._order is not None
+    assert len(collector._order.witnesses) == WITNESSES
+
+
+def at(second: float) -> int:
+    return CAPTURED_NS + round(second * NS_PER_S)
+
+
+def taught(collector: Collector) -> None:
+    """Wait for the thread that makes the memory."""
+    collector.tend()
+    assert collector._teaching is not None
+    collector._teaching.exception(timeout=120)
+    collector.tend()
+    assert collector.state == "done", collector.progress()

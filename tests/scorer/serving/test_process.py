@@ -308,9 +308,15 @@ def test_a_line_is_taught_from_its_stream(
     assert {verdict.reason for verdict in verdicts} == {"no_reference"}
     for _ in until_deadline("a memory for cans"):
         reply = typed_scorer.ask("status")
-        if reply.memories["cans"]:
+        if reply.enrolment == "done":
             break
-    assert reply.text == f"line cans: enrolled {reply.memories['cans']}"
+    version = reply.memories["cans"]
+    told, references, sheet, *warnings = reply.text.splitlines()
+    assert told.startswith(f"line cans: enrolled {version}, FAIL from ")
+    assert references.count("cans-top #") == 2
+    assert Path(sheet.removeprefix("contact sheet: ")).stat().st_size > 1000
+    assert [warning for warning in warnings if "rests on 2 picture(s)" in warning]
+    assert [warning for warning in warnings if "only 0 more frame(s) came" in warning]
     (verdict,) = typed_scorer.judge([frame(next(frame_ids), line="cans", pixels=part(1))])
     assert verdict.outcome is Outcome.PASS
     assert verdict.provenance.memory_version == reply.memories["cans"]
