@@ -210,6 +210,9 @@ class CameraMessage(StreamMessage):
     restarts: Count = 0
     newest_frame_ns: Nanoseconds | None = Field(None, description="captured_ns of the newest")
     live: bool = Field(True, description="false for files and folders, which have an end")
+    process_restarts: dict[Reason, Count] | None = Field(
+        None, description="how often the supervisor restarted this process: exited, hung"
+    )
 
 
 class EndOfStreamMessage(StreamMessage):
@@ -242,6 +245,9 @@ class ProcessMessage(Message):
     pending: Count = Field(0, description="items in this process's bounded queues")
     wire_errors: Count = 0
     frames_scored: Count = 0
+    process_restarts: dict[Reason, Count] | None = Field(
+        None, description="how often the supervisor restarted this process: exited, hung"
+    )
 
 
 StatusMessage = CameraMessage | DropMessage | EndOfStreamMessage | ProcessMessage

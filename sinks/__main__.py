@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from contract.config import Config
 from contract.process import Shell, run_process, software_version
+from contract.progress import STALLED_S
 from contract.sockets import Sockets
 from sinks.evidence.evidence import Evidence, evidence_path
 from sinks.fanout import Fanout
@@ -21,8 +22,8 @@ from sinks.store.store import Store
 
 POLL_MS = 10
 IDLE_S = 0.3
-DRAIN_S = 5.0
-STOP_S = 10.0
+# More than a scorer may hold unacknowledged.
+DRAIN_VERDICTS = 4096
 
 
 def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
@@ -32,7 +33,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         ConfigError, AddressInUse, StorageError: the sinks cannot start like this.
     """
     clock = shell.clock
-    metrics = Metrics(clock=clock, version=software_version())
+    metrics = Metrics(clock=clock, version=software_version(), restarts=shell.restarts)
     webhooks = [
         Webhook(
             settings,
@@ -58,7 +59,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         recorder = Recorder(
             store, config.sinks, clock=clock, metrics=metrics, evidence_path=evidence_path
         )
-        fanout = Fanout([*plcs, recorder, *webhooks, evidence], metrics)
+        fanout = Fanout([*plcs, recorder, *webhooks, evidence], metrics, clock)
         hub = Hub(
             verdicts,
             status,
@@ -68,12 +69,20 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             metrics=metrics,
             clock=clock,
         )
+
+        def beat() -> bool:
+            """Tell the supervisor how far this is; whether there is time to finish."""
+            states = {plc.name: plc.state for plc in plcs}
+            shell.beat(done=hub.taken, left=fanout.left, states=states)
+            return not shell.hurried
+
         fanout.start()
         shell.ready()
         while not shell.stopping:
             hub.turn(POLL_MS)
-        hub.drain(idle_s=IDLE_S, within_s=DRAIN_S)
-        fanout.stop(STOP_S)
+            beat()
+        hub.drain(idle_s=IDLE_S, most=DRAIN_VERDICTS, go_on=beat)
+        fanout.stop(STALLED_S, turn=beat)
         hub.acknowledge()
         sockets.close(verdicts, linger_ms=500)
 

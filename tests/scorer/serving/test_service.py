@@ -39,6 +39,11 @@ class StoppingShell:
 
     clock = SystemClock()
     stopping = True
+    hurried = False
+    restarts = None
+
+    def beat(self, **progress: int) -> None:
+        """Nobody listens."""
 
 
 class OneLine(dict[str, LineState]):
