@@ -11,8 +11,9 @@ from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE
 from contract.process import configure_logging
 from flawline.options import DEFAULT_CONFIG
+from flawline.station.processes import processes_of
 from flawline.station.stop import StopRequest
-from flawline.station.supervisor import Supervisor, processes_of
+from flawline.station.supervisor import Supervisor
 
 TEND_S = 0.1
 

@@ -23,8 +23,9 @@ from contract.image import list_images, read_image
 from contract.messages import Outcome
 from flawline.demo.summary import FalseRejects, Summary, summarise
 from flawline.demo.truth import Finding, PartResult, Truth, false_frames, judge_parts
+from flawline.station.processes import processes_of
 from flawline.station.stop import StopRequest
-from flawline.station.supervisor import Supervisor, processes_of
+from flawline.station.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from scorer.references.conformal import Calibration

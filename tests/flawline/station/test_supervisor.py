@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from contract.errors import FlawlineError
-from flawline.station.supervisor import ProcessSpec, RestartPolicy, Stage, Supervisor
+from flawline.station.processes import ProcessSpec, Stage
+from flawline.station.supervisor import Supervisor
 
 DEADLINE_S = 30.0
 
@@ -115,14 +116,3 @@ def test_a_scorer_that_does_not_start_says_why(tmp_path: Path) -> None:
         supervisor,
     ):
         supervisor.start()
-
-
-def test_restarts_back_off_and_are_forgiven() -> None:
-    policy = RestartPolicy()
-    delays = []
-    for now_s in range(8):
-        policy.started(float(now_s))
-        delays.append(policy.ended(now_s + 0.5))
-    assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    policy.started(100.0)
-    assert policy.ended(161.0) == 0.5
