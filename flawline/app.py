@@ -19,6 +19,7 @@ from flawline.commands import (
     ledger,
     memory,
     models,
+    reload,
     run,
     score,
 )
@@ -32,6 +33,7 @@ app = typer.Typer(
 for command in (
     demo.demo,
     run.run,
+    reload.reload,
     enroll.enroll,
     calibrate.calibrate,
     score.score,

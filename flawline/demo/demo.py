@@ -72,7 +72,9 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
         config = load_config(config_path)
         calibration = _teach(config, assets, console)
         with Supervisor(
-            processes_of(config, config_path), log_directory=directory / "logs"
+            processes_of(config, config_path),
+            log_directory=directory / "logs",
+            hurried=lambda: stop.hurried,
         ) as supervisor:
             supervisor.start(stopping=stop)
             if live:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO, NamedTuple, Self
 
 from contract.backoff import BackOff
+from contract.beat import NOTHING
 from contract.clock import Clock, SystemClock
 from contract.errors import EXIT_OK, EXIT_PERMANENT, FlawlineError
 from contract.process import EXITED, HUNG, Every
@@ -33,6 +34,13 @@ class Failure(NamedTuple):
 
     process: str
     why: str
+
+
+class State(NamedTuple):
+    """How a process is, in a word or two, and so each camera or PLC that it deals with."""
+
+    process: str
+    things: Mapping[str, str]
 
 
 @dataclass
@@ -192,11 +200,9 @@ class Supervisor:
         """Restarts so far, of all processes."""
         return sum(member.restarts.total() for member in self._members)
 
-    def states(self) -> dict[str, str]:
-        """How each process, and what it deals with (cameras, PLCs), is, in a word or two."""
-        return {
-            name: state for member in self._members for name, state in self._states(member).items()
-        }
+    def states(self) -> dict[str, State]:
+        """How each process is."""
+        return {member.spec.name: _state(member) for member in self._members}
 
     def process_ids(self) -> dict[str, int]:
         """Process id of each process that runs."""
@@ -213,15 +219,6 @@ class Supervisor:
 
     def _member(self, spec: ProcessSpec) -> _Member:
         return _Member(spec, BackOff(self._clock, forgiven_after_s=HEALTHY_AFTER_S))
-
-    def _states(self, member: _Member) -> dict[str, str]:
-        name, child = member.spec.name, member.child
-        if child is not None:
-            ready = "running" if child.ready else "starting"
-            return {name: "stopping" if child.vitals.is_told else ready, **child.beat.states}
-        if member.start_due_s is not None:
-            return {name: "starts again"}
-        return {name: "ended" if member.exit_code in (None, EXIT_OK) else "failed"}
 
     def _spawn(self, member: _Member) -> None:
         with ExitStack() as stack:
@@ -340,6 +337,16 @@ class Supervisor:
             return ""
         text = self._log_path(self._log_directory, member).read_text("utf-8", errors="replace")
         return next(iter(reversed(text.strip().splitlines())), "")
+
+
+def _state(member: _Member) -> State:
+    child = member.child
+    if child is not None:
+        alive = "running" if child.ready else "starting"
+        return State("stopping" if child.vitals.is_told else alive, child.beat.states)
+    if member.start_due_s is not None:
+        return State("starts again", NOTHING)
+    return State("ended" if member.exit_code in (None, EXIT_OK) else "failed", NOTHING)
 
 
 def _by_stage(members: Sequence[_Member], *, first: Stage) -> list[list[_Member]]:
