@@ -8,12 +8,13 @@ import sys
 from contextlib import ExitStack
 
 from contract.config import Config
-from contract.process import Shell, run_process, software_version
+from contract.messages import ProcessMessage, ProcessState
+from contract.process import HEARTBEAT_S, Every, Shell, run_process, software_version
 from contract.progress import STALLED_S
 from contract.sockets import Sockets
 from sinks.evidence.evidence import Evidence, evidence_path
 from sinks.fanout import Fanout
-from sinks.hub import Hub
+from sinks.hub import Hub, Watcher
 from sinks.mes.webhook import Webhook
 from sinks.metrics.metrics import Metrics
 from sinks.plc.modbus import Plc
@@ -33,7 +34,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         ConfigError, AddressInUse, StorageError: the sinks cannot start like this.
     """
     clock = shell.clock
-    metrics = Metrics(clock=clock, version=software_version(), restarts=shell.restarts)
+    metrics = Metrics(clock=clock, version=software_version())
     webhooks = [
         Webhook(
             settings,
@@ -60,20 +61,26 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             store, config.sinks, clock=clock, metrics=metrics, evidence_path=evidence_path
         )
         fanout = Fanout([*plcs, recorder, *webhooks, evidence], metrics, clock)
+        watchers: list[Watcher] = [*plcs, recorder, metrics, *webhooks]
         hub = Hub(
             verdicts,
             status,
             fanout=fanout,
             recorder=recorder,
-            watchers=[*plcs, recorder, metrics],
+            watchers=watchers,
             metrics=metrics,
             clock=clock,
         )
 
+        heartbeat = Every(HEARTBEAT_S, clock)
+
         def beat() -> bool:
-            """Tell the supervisor how far this is; whether there is time to finish."""
+            """Tell supervisor and watchers how far this is; whether there is time to finish."""
             states = {plc.name: plc.state for plc in plcs}
             shell.beat(done=hub.taken, left=fanout.left, states=states)
+            if heartbeat.due():
+                for watcher in watchers:
+                    watcher.observe(_own_heartbeat(shell, config, pending=fanout.left))
             return not shell.hurried
 
         fanout.start()
@@ -85,6 +92,19 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         fanout.stop(STALLED_S, turn=beat)
         hub.acknowledge()
         sockets.close(verdicts, linger_ms=500)
+
+
+def _own_heartbeat(shell: Shell, config: Config, *, pending: int) -> ProcessMessage:
+    """What another process would send: these sinks may hang or be restarted, too."""
+    return ProcessMessage(
+        station=config.station,
+        process="sinks",
+        state=ProcessState.DRAINING if shell.stopping else ProcessState.READY,
+        sent_ns=shell.clock.wall_ns(),
+        version=software_version(),
+        pending=pending,
+        process_restarts=None if shell.restarts is None else dict(shell.restarts),
+    )
 
 
 if __name__ == "__main__":

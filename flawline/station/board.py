@@ -6,11 +6,12 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from contract.config import Config, Line
 from contract.messages import SCORED, Outcome
-from flawline.station.supervisor import State
+from flawline.station.member import State
 from flawline.station.survey import Figures, LineFigures
 
 if TYPE_CHECKING:
@@ -51,11 +52,16 @@ def board(
     processes = ", ".join(
         f"{name} {states.get(name, _UNKNOWN).process}" for name in ("scorer", "sinks")
     )
-    table = Table(title=f"station {config.station}: {processes}", title_justify="left")
-    for heading in ("line", "frames/s", *SCORED_ORDER, "not inspected"):
-        table.add_column(heading, justify="left" if heading == "line" else "right")
-    for heading in ("score / FAIL at", "cameras", "PLC"):
-        table.add_column(heading)
+    table = Table(
+        title=f"station {config.station}: {processes}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in ("line", "fps", *SCORED_ORDER, "not seen", "score/FAIL at"):
+        table.add_column(heading, justify="left" if heading == "line" else "right", no_wrap=True)
+    for heading in ("cameras", "PLC"):
+        table.add_column(heading, overflow="fold")
     for line in config.lines:
         known = LineFigures() if figures is None else figures.lines.get(line.name, LineFigures())
         table.add_row(*_row(config, line, known, rates.per_s(line.name), states))
@@ -96,7 +102,7 @@ def _score(newest: Event | None) -> str:
     if newest is None or newest.anomaly_score is None:
         return "-"
     limit = "-" if newest.fail_threshold is None else f"{newest.fail_threshold:.3f}"
-    return f"{newest.anomaly_score:.3f} / {limit}"
+    return f"{newest.anomaly_score:.3f}/{limit}"
 
 
 def _camera_state(state: State) -> str:

@@ -16,10 +16,11 @@ from contract.messages import Outcome
 from contract.process import Every
 from flawline.station.board import Rates, board
 from flawline.station.complaints import Complaints, complain
+from flawline.station.member import Failure
 from flawline.station.processes import processes_of
 from flawline.station.screen import Screen
 from flawline.station.stop import StopRequest
-from flawline.station.supervisor import Failure, Supervisor
+from flawline.station.supervisor import Supervisor
 from flawline.station.survey import LineFigures, Survey
 
 SHOW_S = 0.5

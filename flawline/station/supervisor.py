@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, Self
 
 from contract.backoff import BackOff
-from contract.beat import NOTHING
 from contract.clock import Clock, SystemClock
 from contract.errors import EXIT_OK, EXIT_PERMANENT, FlawlineError
 from contract.process import EXITED, HUNG, Every
 from flawline.station.child import Child, told_to_end
+from flawline.station.member import Failure, Member, State, by_stage
 from flawline.station.processes import ProcessSpec, Stage
 from flawline.station.vitals import START_LIMIT_S
 
@@ -27,44 +25,6 @@ KILL_LIMIT_S = 10.0
 TELL_S = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class Failure(NamedTuple):
-    """A process that ended for good with an error, and its last word."""
-
-    process: str
-    why: str
-
-
-class State(NamedTuple):
-    """How a process is, in a word or two, and so each camera or PLC that it deals with."""
-
-    process: str
-    things: Mapping[str, str]
-
-
-@dataclass
-class _Member:
-    """A process of the station, whether it runs at the moment or not.
-
-    Attributes:
-        exit_code: of a process that ended for good.
-        start_due_s: when it is started again; None: not at all, or it runs.
-    """
-
-    spec: ProcessSpec
-    back_off: BackOff
-    child: Child | None = None
-    was_ready: bool = False
-    exit_code: int | None = None
-    why: str = ""
-    start_due_s: float | None = None
-    restarts: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def is_down(self) -> bool:
-        """Whether it neither runs, nor will by itself, nor came to its end."""
-        return self.child is None and self.start_due_s is None and self.exit_code != EXIT_OK
 
 
 class Supervisor:
@@ -119,7 +79,7 @@ class Supervisor:
         Raises:
             FlawlineError: a process ended, or was not ready in five minutes.
         """
-        for members in _by_stage(self._members, first=Stage.SINKS):
+        for members in by_stage(self._members, first=Stage.SINKS):
             self._start(members, stopping)
 
     def tend(self) -> None:
@@ -152,7 +112,7 @@ class Supervisor:
             for name, member in known.items()
             if name in wanted and (member.spec != wanted[name] or member.is_down)
         ]
-        for members in _by_stage([*removed, *changed], first=Stage.INGEST):
+        for members in by_stage([*removed, *changed], first=Stage.INGEST):
             self._stop(members)
         for member in known.values():
             member.spec = wanted.get(member.spec.name, member.spec)
@@ -160,7 +120,7 @@ class Supervisor:
                 member.child.vitals.hung_after_s = member.spec.hung_after_s
         self._members = [*(m for m in known.values() if m not in removed), *added]
         done = [f"{member.spec.name}: stopped" for member in removed]
-        for members in _by_stage([*changed, *added], first=Stage.SINKS):
+        for members in by_stage([*changed, *added], first=Stage.SINKS):
             try:
                 self._start(members, stopping)
             except FlawlineError as error:
@@ -202,7 +162,7 @@ class Supervisor:
 
     def states(self) -> dict[str, State]:
         """How each process is."""
-        return {member.spec.name: _state(member) for member in self._members}
+        return {member.spec.name: member.state for member in self._members}
 
     def process_ids(self) -> dict[str, int]:
         """Process id of each process that runs."""
@@ -214,13 +174,13 @@ class Supervisor:
         Each gets the time it needs, as long as it gets on.
         """
         self._closing = True
-        for members in _by_stage(self._members, first=Stage.INGEST):
+        for members in by_stage(self._members, first=Stage.INGEST):
             self._stop(members)
 
-    def _member(self, spec: ProcessSpec) -> _Member:
-        return _Member(spec, BackOff(self._clock, forgiven_after_s=HEALTHY_AFTER_S))
+    def _member(self, spec: ProcessSpec) -> Member:
+        return Member(spec, BackOff(self._clock, forgiven_after_s=HEALTHY_AFTER_S))
 
-    def _spawn(self, member: _Member) -> None:
+    def _spawn(self, member: Member) -> None:
         with ExitStack() as stack:
             member.child = Child(
                 member.spec,
@@ -232,16 +192,16 @@ class Supervisor:
         member.exit_code = member.start_due_s = None
         member.back_off.works()
 
-    def _log_file(self, member: _Member, stack: ExitStack) -> IO[bytes] | None:
+    def _log_file(self, member: Member, stack: ExitStack) -> IO[bytes] | None:
         if self._log_directory is None:
             return None
         self._log_directory.mkdir(parents=True, exist_ok=True)
         return stack.enter_context(self._log_path(self._log_directory, member).open("ab"))
 
-    def _log_path(self, directory: Path, member: _Member) -> Path:
+    def _log_path(self, directory: Path, member: Member) -> Path:
         return directory / f"{member.spec.name.replace(' ', '-')}.log"
 
-    def _start(self, members: Sequence[_Member], stopping: Callable[[], bool]) -> None:
+    def _start(self, members: Sequence[Member], stopping: Callable[[], bool]) -> None:
         """Start `members`, which are of one stage, and wait for those that others need."""
         for member in members:
             member.was_ready = False
@@ -261,7 +221,7 @@ class Supervisor:
                 late = ", ".join(m.spec.name for m in members if not m.was_ready)
                 raise FlawlineError(f"{late} not ready after {START_LIMIT_S:.0f} s")
 
-    def _stop(self, members: Sequence[_Member]) -> None:
+    def _stop(self, members: Sequence[Member]) -> None:
         """Have `members` finish what they have in hand, and wait until they have ended."""
         for member in members:
             member.start_due_s = None
@@ -289,7 +249,7 @@ class Supervisor:
     def _since_s(self, moment_s: float) -> float:
         return self._clock.monotonic_s() - moment_s
 
-    def _look(self, member: _Member, child: Child) -> None:
+    def _look(self, member: Member, child: Child) -> None:
         code = child.poll()
         member.was_ready = member.was_ready or child.ready
         if code is not None:
@@ -299,7 +259,7 @@ class Supervisor:
             log.error("%s: %s: killed", member.spec.name, ailment)
             child.kill()
 
-    def _ended(self, member: _Member, child: Child, code: int) -> None:
+    def _ended(self, member: Member, child: Child, code: int) -> None:
         name, is_camera = member.spec.name, member.spec.stage is Stage.INGEST
         hung = child.killed_s is not None
         if child.vitals.is_told and told_to_end(code) and not child.ready:
@@ -319,7 +279,7 @@ class Supervisor:
         else:
             member.exit_code = code
 
-    def _restart_later(self, member: _Member, how: str, reason: str) -> None:
+    def _restart_later(self, member: Member, how: str, reason: str) -> None:
         delay_s = member.back_off.failed()
         member.start_due_s = self._clock.monotonic_s() + delay_s
         member.restarts[reason] += 1
@@ -331,26 +291,9 @@ class Supervisor:
             ", ".join(f"{count} {reason}" for reason, count in member.restarts.items()),
         )
 
-    def _last_line(self, member: _Member) -> str:
+    def _last_line(self, member: Member) -> str:
         """The end of its log, of a process that could say nothing else."""
         if self._log_directory is None:
             return ""
         text = self._log_path(self._log_directory, member).read_text("utf-8", errors="replace")
         return next(iter(reversed(text.strip().splitlines())), "")
-
-
-def _state(member: _Member) -> State:
-    child = member.child
-    if child is not None:
-        alive = "running" if child.ready else "starting"
-        return State("stopping" if child.vitals.is_told else alive, child.beat.states)
-    if member.start_due_s is not None:
-        return State("starts again", NOTHING)
-    return State("ended" if member.exit_code in (None, EXIT_OK) else "failed", NOTHING)
-
-
-def _by_stage(members: Sequence[_Member], *, first: Stage) -> list[list[_Member]]:
-    """`members` by place in the pipeline, from one end to the other; no empty lists."""
-    stages = sorted(Stage, reverse=first is Stage.SINKS)
-    grouped = ([m for m in members if m.spec.stage is stage] for stage in stages)
-    return [group for group in grouped if group]

@@ -37,22 +37,15 @@ log = logging.getLogger(__name__)
 
 
 class Metrics:
-    """The metrics of one sinks process, in a registry of their own.
+    """The metrics of one sinks process, in a registry of their own."""
 
-    Args:
-        restarts: how often the supervisor started this process again, per reason.
-    """
-
-    def __init__(
-        self, *, clock: Clock, version: str, restarts: Mapping[str, int] | None = None
-    ) -> None:
+    def __init__(self, *, clock: Clock, version: str) -> None:
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._clock = clock
         self._totals = Totals()
         self._liveness = Liveness(clock)
         self._restarts = Restarts()
-        self._restarts.note("sinks", restarts)
         self._lock = threading.Lock()
 
         def counter(name: str, help_text: str, *labels: str) -> Counter:

@@ -132,6 +132,22 @@ EXAMPLES: dict[str, Message] = {
         wire_errors=1,
         frames_scored=17,
     ),
+    "process_restarted": ProcessMessage(
+        station="hall-1",
+        process="sinks",
+        state=ProcessState.READY,
+        sent_ns=CAPTURED_NS,
+        version="0.1.0",
+        process_restarts={"exited": 2, "hung": 1},
+    ),
+    "camera_restarted": CameraMessage(
+        **STREAM._asdict(),
+        sent_ns=CAPTURED_NS,
+        state=CameraState.STREAMING,
+        decoded=100,
+        admitted=20,
+        process_restarts={"exited": 0, "hung": 3},
+    ),
     "request": RequestMessage(
         command="enroll",
         line="bottles",
