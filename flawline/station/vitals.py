@@ -71,7 +71,10 @@ class Vitals:
             silent_s = self._since_s(self._start_s)
             what = "not ready"
         else:
-            limit_s, silent_s, what = self.hung_after_s, self._since_s(self._heard_s), "no sign"
+            # After its last turn it still has to close what it opened.
+            ending = self._stop_s is not None
+            limit_s = max(self.hung_after_s, DEAF_STOP_LIMIT_S) if ending else self.hung_after_s
+            silent_s, what = self._since_s(self._heard_s), "no sign"
         return f"{what} for {silent_s:.0f} s" if silent_s > limit_s else None
 
     def _unstopped(self) -> str | None:

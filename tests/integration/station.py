@@ -24,7 +24,7 @@ from sinks.store.audit import Audit
 from sinks.store.event import Event
 from sinks.store.store import Store
 
-DEADLINE_S = 60.0
+DEADLINE_S = 150.0
 POLL_S = 0.05
 
 

@@ -18,7 +18,10 @@ from tests.integration.test_station import SCORED, line, metrics_on, taught_line
 from tests.pictures import save_picture
 from tests.plc import free_port
 
-HUNG_S = {"ingest_hung_after_s": 3, "scorer_hung_after_s": 4, "sinks_hung_after_s": 3}
+HUNG_S = {"ingest_hung_after_s": 6, "scorer_hung_after_s": 20, "sinks_hung_after_s": 6}
+ONE_THREAD = {"model": {"num_threads": 1}}
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def test_a_process_that_hangs_is_killed_and_started_again(
     station = Station(
         short_directory,
         [taught_line("belt", folder, fps=5, loop=True)],
-        {"sinks": metrics_on(free_port()), "supervisor": HUNG_S},
+        {"sinks": metrics_on(free_port()), "scorer": ONE_THREAD, "supervisor": HUNG_S},
     )
     teach(station, "belt")
     with station:
@@ -83,7 +86,7 @@ def test_files_in_the_working_directory_do_not_run_in_the_place_of_ours(
     station = Station(
         short_directory,
         [line("belt", str(folder), pace="fast")],
-        {"sinks": metrics_on(free_port())},
+        {"sinks": metrics_on(free_port()), "scorer": ONE_THREAD},
         working_directory=elsewhere,
     )
     with station:
@@ -98,7 +101,7 @@ def test_a_line_without_references_says_so_and_what_to_do(
     station = Station(
         short_directory,
         [line("belt", str(folder), fps=10, loop=True)],
-        {"sinks": metrics_on(0)},
+        {"sinks": metrics_on(0), "scorer": ONE_THREAD},
     )
     with station:
         station.until(lambda: "UNSCORED (no_reference) in the last" in station.log, "it is told")
@@ -116,7 +119,7 @@ def reloaded(station: Station) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-P", "-m", "flawline", "reload", str(station.config_path)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -132,7 +135,9 @@ def test_a_camera_is_mended_by_a_reload_and_the_others_never_stop(
     good = line("good", str(folder), fps=5, loop=True)
     wrong = {"x_px": 0, "y_px": 0, "width_px": 9000, "height_px": 9000}
     bad = line("bad", str(folder), fps=5, loop=True, region=wrong)
-    station = Station(short_directory, [good, bad], {"sinks": metrics_on(free_port())})
+    station = Station(
+        short_directory, [good, bad], {"sinks": metrics_on(free_port()), "scorer": ONE_THREAD}
+    )
     with station:
         station.until(lambda: "does not fit" in station.log, "the camera fails")
         station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "the other goes on")
@@ -193,7 +198,7 @@ def test_the_end_names_the_camera_that_failed_and_that_the_others_went_on(
             line("bad", str(folder), pace="fast", region=wrong),
             line("belt", str(folder), pace="fast"),
         ],
-        {"sinks": metrics_on(free_port())},
+        {"sinks": metrics_on(free_port()), "scorer": ONE_THREAD},
     )
     with station:
         assert station.until_exit() == 1
