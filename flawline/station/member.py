@@ -28,7 +28,7 @@ class State(NamedTuple):
     things: Mapping[str, str]
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
     """A process of the station, whether it runs at the moment or not.
 

@@ -51,13 +51,14 @@ class Station:
             processes_of(config, config_path),
             stderr=screen.stderr,
             log_level=log_level,
-            hurried=lambda: stop.hurried,
+            hurried=self._hurried,
             on_turn=self._show,
         )
         self._survey = Survey(lambda: self._config, clock)
         self._complaints = Complaints(clock)
         self._rates = Rates()
         self._show_due = Every(SHOW_S, clock)
+        self._ends_by_itself = False
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +69,7 @@ class Station:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._ends_by_itself = not self._stop()
         self._supervisor.stop()
 
     def start(self) -> None:
@@ -123,6 +125,10 @@ class Station:
         for sentence in _told(failures, num_cameras=len(self._config.cameras())):
             self._screen.say(sentence)
         return failures
+
+    def _hurried(self) -> bool:
+        """The signal that asked for the stop, if one did, does not ask for haste."""
+        return self._stop.hurried or (self._ends_by_itself and self._stop())
 
     def _show(self) -> None:
         if not self._screen.is_live or not self._show_due.due():

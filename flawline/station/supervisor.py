@@ -238,7 +238,7 @@ class Supervisor:
                     member.child, member.exit_code, member.why = None, 1, "cannot be killed"
             if tell.due():
                 waits = [f"{m.spec.name} ({child.beat.left} left)" for m, child in running]
-                log.info("finishing: %s; Ctrl-C gives up what is left", ", ".join(waits))
+                log.info("finishing: %s; Ctrl-C (again) gives up what is left", ", ".join(waits))
             self._turn()
 
     def _turn(self) -> None:

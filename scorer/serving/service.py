@@ -134,6 +134,7 @@ class Service:
             self._send_verdicts()
             if self._verdicts.poll(POLL_MS):
                 self._read_acks()
+            self._shell.beat(done=self._done, left=self._left)
         if len(self._outbox):
             log.error("%d verdicts were not acknowledged by the sinks", len(self._outbox))
 
