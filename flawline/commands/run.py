@@ -55,4 +55,4 @@ def run_station(config_path: Path, *, log_level: str) -> int:
                 if reload.taken():
                     done, accepted = station.reload()
                     presence.reloaded(done, accepted=accepted)
-        return EXIT_RECOVERABLE if station.conclude() else EXIT_OK
+    return EXIT_RECOVERABLE if station.conclude() else EXIT_OK

@@ -59,6 +59,7 @@ class Survey:
     """
 
     def __init__(self, config: Callable[[], Config], clock: Clock) -> None:
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         self._config = config
         self._clock = clock
         self._since_epoch = clock.wall_ns() // 1_000_000
