@@ -58,10 +58,10 @@ def board(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for heading in ("line", "fps", *SCORED_ORDER, "not seen", "score/FAIL at"):
+    for heading in ("line", "fps", *SCORED_ORDER, "not seen", "score/FAIL"):
         table.add_column(heading, justify="left" if heading == "line" else "right", no_wrap=True)
-    for heading in ("cameras", "PLC"):
-        table.add_column(heading, overflow="fold")
+    for heading, least in (("cameras", 14), ("PLC", 10)):
+        table.add_column(heading, min_width=least, overflow="fold")
     for line in config.lines:
         known = LineFigures() if figures is None else figures.lines.get(line.name, LineFigures())
         table.add_row(*_row(config, line, known, rates.per_s(line.name), states))

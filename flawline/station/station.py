@@ -162,12 +162,7 @@ def _summary(lines: Mapping[str, LineFigures]) -> list[str]:
 
 def _told(failures: list[Failure], *, num_cameras: int) -> list[str]:
     """Who failed and why, and that this did not touch the others."""
-    told = [
-        f"camera {failure.process.removeprefix(INGEST)} failed: {failure.why}"
-        if failure.process.startswith(INGEST)
-        else f"{failure.process} ended with an error: {failure.why}"
-        for failure in failures
-    ]
+    told = [_sentence(failure) for failure in failures]
     cameras = sum(failure.process.startswith(INGEST) for failure in failures)
     if cameras and cameras == len(failures) and (others := num_cameras - cameras):
         told.append(
@@ -175,3 +170,10 @@ def _told(failures: list[Failure], *, num_cameras: int) -> list[str]:
             "and `flawline reload` brings a camera back without stopping the others"
         )
     return told
+
+
+def _sentence(failure: Failure) -> str:
+    if not failure.process.startswith(INGEST):
+        return f"{failure.process} ended with an error: {failure.why}"
+    camera = f"camera {failure.process.removeprefix(INGEST)}"
+    return f"{camera} failed: {failure.why.removeprefix(f'{camera}: ')}"

@@ -203,6 +203,6 @@ def test_the_end_names_the_camera_that_failed_and_that_the_others_went_on(
     with station:
         assert station.until_exit() == 1
     end = station.log.splitlines()[-2:]
-    assert end[0].startswith("camera bad-top failed: camera bad-top: region 9000x9000")
+    assert end[0].startswith(f"camera bad-top failed: {folder}/00.png: region 9000x9000")
     assert end[1].startswith("the other 1 camera went on")
     assert "ended with errors" not in station.log

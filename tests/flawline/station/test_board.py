@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -26,14 +27,18 @@ CONFIG = Config.model_validate(
 
 
 def shown(
-    figures: Figures | None, states: Mapping[str, State], rates: Rates | None = None
+    figures: Figures | None,
+    states: Mapping[str, State],
+    rates: Rates | None = None,
+    *,
+    width: int = 100,
 ) -> list[list[str]]:
-    console = Console(width=80, record=True, quiet=True)
-    console.print(board(CONFIG, figures, rates or Rates(), states))
-    return [line.split() for line in console.export_text().splitlines()]
+    out = io.StringIO()
+    Console(width=width, file=out).print(board(CONFIG, figures, rates or Rates(), states))
+    return [line.split() for line in out.getvalue().splitlines()]
 
 
-def test_a_row_per_line_fits_a_terminal() -> None:
+def test_a_row_per_line() -> None:
     rates = Rates()
     for second in range(3):
         frames = Totals({(Outcome.PASS, ""): 9 * second, (Outcome.LATE, "deadline_missed"): second})
@@ -62,6 +67,12 @@ def test_a_row_per_line_fits_a_terminal() -> None:
         "online",
     ] in rows
     assert ["cans", "0.0", "0", "0", "0", "0", "-", "side", "starts", "again", "none"] in rows
+
+
+def test_a_narrow_terminal_folds_and_hides_nothing() -> None:
+    states = {"ingest top": State("running", {"top": "streaming"})}
+    words = {word for row in shown(None, states, width=80) for word in row}
+    assert {"bottles", "streaming", "gate"} <= words
 
 
 def test_before_anything_is_known() -> None:
