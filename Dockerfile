@@ -34,10 +34,12 @@ RUN python -m pip uninstall --yes --quiet pip setuptools wheel \
         --shell /usr/sbin/nologin flawline \
     && install --directory --owner=flawline --group=flawline /data /data/memories /models \
     && install --directory --owner=flawline --group=flawline --mode=0700 /keys /camera-keys
+# PYTHONSAFEPATH: modules come from the environment, never from the working directory.
 ENV PATH=/opt/flawline/bin:$PATH \
     HOME=/tmp \
     HF_HOME=/models \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /
 

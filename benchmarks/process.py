@@ -150,7 +150,7 @@ def _scorer(path: Path) -> Iterator[Link]:
     reading, writing = os.pipe()
     with Sockets(load_config(path)) as sockets:
         process = subprocess.Popen(
-            [sys.executable, "-m", "scorer", str(path), "--ready-fd", str(writing)],
+            [sys.executable, "-P", "-m", "scorer", str(path), "--ready-fd", str(writing)],
             pass_fds=[writing],
             stderr=subprocess.DEVNULL,
         )

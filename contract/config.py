@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from contract.channels import CHANNELS
 from contract.config_sinks import Sinks, require_apart
+from contract.config_supervisor import SupervisorSettings
 from contract.messages import Name
 from contract.section import Endpoint, ResolvedPath, Score, Section, SourceUrl
 
@@ -297,6 +298,10 @@ class Config(Section):
     )
     sinks: Sinks = Field(
         default_factory=lambda: Sinks.model_validate({}), description="the process that tells"
+    )
+    supervisor: SupervisorSettings = Field(
+        default_factory=lambda: SupervisorSettings.model_validate({}),
+        description="how `flawline run` looks after the processes",
     )
     lines: tuple[Line, ...] = Field(min_length=1, description="the station's production lines")
 

@@ -258,6 +258,9 @@ class CameraMessage(StreamMessage):
     restarts: Count = 0
     newest_frame_ns: Nanoseconds | None = Field(None, description="captured_ns of the newest")
     live: bool = Field(True, description="false for files and folders, which have an end")
+    process_restarts: dict[ReasonValue, Count] | None = Field(
+        None, description="how often the supervisor restarted this process: exited, hung"
+    )
 
 
 class EndOfStreamMessage(StreamMessage):
@@ -291,6 +294,9 @@ class ProcessMessage(Message):
     wire_errors: Count = 0
     frames_scored: Count = 0
     pictures_dropped: Count = Field(0, description="evidence that found no room on its way")
+    process_restarts: dict[ReasonValue, Count] | None = Field(
+        None, description="how often the supervisor restarted this process: exited, hung"
+    )
 
 
 StatusMessage = CameraMessage | DropMessage | EndOfStreamMessage | ProcessMessage

@@ -2,7 +2,8 @@
 
 A process body is `body(shell, config, arguments)`. It calls `shell.ready()` once it can work,
 polls `shell.stopping` in its main loop (at least ten times a second), drains what it holds, and
-returns. Exit codes: 0 done, 1 may heal (restart), 2 will not heal without a person (do not).
+returns. It calls `shell.beat()` on every turn of that loop, or is taken for hung. Exit codes: 0
+done, 1 may heal (restart), 2 will not heal without a person (do not).
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 
+from contract.beat import MAX_ERROR_CHARACTERS, NOTHING, Beat, BeatWriter
 from contract.clock import Clock, SystemClock
 from contract.config import Config
 from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
+from contract.reasons import RestartReason
 from contract.redact import RedactingFormatter, redact
 
 HEARTBEAT_S = 0.2
@@ -35,36 +38,6 @@ def software_version() -> str:
         return version("flawline")
     except PackageNotFoundError:
         return "unknown"
-
-
-class Shell:
-    """What a process body may ask of its surroundings."""
-
-    def __init__(
-        self, *, clock: Clock, ready_fd: int | None = None, parent_pid: int | None = None
-    ) -> None:
-        self.clock = clock
-        self._ready_fd = ready_fd
-        self._parent_pid = parent_pid
-        self._stop_signal: int | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop_signal = number
-
-    @property
-    def stopping(self) -> bool:
-        """Whether to drain and return: a signal came, or the supervisor died."""
-        orphaned = self._parent_pid is not None and os.getppid() != self._parent_pid
-        return self._stop_signal is not None or orphaned
-
-    def ready(self) -> None:
-        """Tell the supervisor, once, that this process does its work."""
-        if self._ready_fd is not None:
-            os.write(self._ready_fd, b"ready\n")
-            os.close(self._ready_fd)
-            self._ready_fd = None
 
 
 class Every:
@@ -82,6 +55,67 @@ class Every:
             return False
         self._due_s = now_s + self._period_s
         return True
+
+
+class Shell:
+    """What a process body may ask of its surroundings.
+
+    Attributes:
+        restarts: how often the supervisor started this process again, per reason; None: there is
+            no supervisor.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        ready_fd: int | None = None,
+        beat_fd: int | None = None,
+        parent_pid: int | None = None,
+        restarts: Mapping[str, int] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.restarts = restarts
+        self._ready_fd = ready_fd
+        self._beats = BeatWriter(beat_fd)
+        self._beat_due = Every(HEARTBEAT_S, clock)
+        self._parent_pid = parent_pid
+        self._stop_signals = 0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop_signals += 1
+
+    @property
+    def stopping(self) -> bool:
+        """Whether to drain and return: a signal came, or the supervisor died."""
+        orphaned = self._parent_pid is not None and os.getppid() != self._parent_pid
+        return self._stop_signals > 0 or orphaned
+
+    @property
+    def hurried(self) -> bool:
+        """Whether to give up what is not done: a second signal came."""
+        return self._stop_signals > 1
+
+    def ready(self) -> None:
+        """Tell the supervisor, once, that this process does its work."""
+        if self._ready_fd is not None:
+            os.write(self._ready_fd, b"ready\n")
+            os.close(self._ready_fd)
+            self._ready_fd = None
+
+    def beat(self, *, done: int, left: int = 0, states: Mapping[str, str] = NOTHING) -> None:
+        """Tell the supervisor, at most every `HEARTBEAT_S`, that the main loop turns.
+
+        Only the main loop may call this: from anywhere else it would hide that it hangs.
+        """
+        if self._beat_due.due():
+            self._beats.write(Beat(done=done, left=left, states=states))
+
+    def last_word(self, text: str) -> None:
+        """Tell the supervisor why this process ends."""
+        self._beats.write(Beat(error=redact(text)[:MAX_ERROR_CHARACTERS]))
 
 
 Body = Callable[[Shell, Config, argparse.Namespace], None]
@@ -108,23 +142,38 @@ def run_process(
     parser.add_argument("config", type=Path, help="configuration file (YAML)")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
     parser.add_argument("--ready-fd", type=int, help="file descriptor that gets `ready`")
+    parser.add_argument("--beat-fd", type=int, help="file descriptor that gets a line per beat")
     parser.add_argument("--supervised-by", type=int, help="stop when this parent process dies")
+    for reason in RestartReason:
+        parser.add_argument(f"--{reason}", type=int, help=f"restarts so far because it {reason}")
     add_arguments(parser)
     arguments = parser.parse_args(argv)
     configure_logging(name, arguments.log_level)
     shell = Shell(
-        clock=SystemClock(), ready_fd=arguments.ready_fd, parent_pid=arguments.supervised_by
+        clock=SystemClock(),
+        ready_fd=arguments.ready_fd,
+        beat_fd=arguments.beat_fd,
+        parent_pid=arguments.supervised_by,
+        restarts=_restarts(arguments),
     )
     try:
         body(shell, load_config(arguments.config), arguments)
     except FlawlineError as error:
+        shell.last_word(str(error))
         log.error("%s", redact(str(error)))
         log.debug("raised here", exc_info=True)
         return error.exit_code
-    except Exception:
+    except Exception as error:
+        shell.last_word(f"unexpected error: {type(error).__name__}: {error}")
         log.exception("unexpected error, process ends")
         return EXIT_RECOVERABLE
     return EXIT_OK
+
+
+def _restarts(arguments: argparse.Namespace) -> dict[str, int] | None:
+    if arguments.supervised_by is None:
+        return None
+    return {RestartReason.EXITED: arguments.exited or 0, RestartReason.HUNG: arguments.hung or 0}
 
 
 __all__ = [

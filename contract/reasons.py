@@ -171,20 +171,20 @@ REASONS: Final[Mapping[Reason, Meaning]] = MappingProxyType(
             Outcome.LATE,
             "scorer or sinks",
             "the verdict could not be there before the line's deadline",
-            "fewer frames a second, fewer tiles, a faster machine, or a longer deadline_s if the "
-            "gate allows it",
+            "the scorer is slower than the cameras: lower fps, use a GPU, a smaller model or fewer "
+            "tiles, or a longer deadline_s if the gate allows it",
         ),
         Reason.NO_REFERENCE: Meaning(
             Outcome.UNSCORED,
             "scorer",
             "the line was never taught",
-            "flawline enroll --line NAME",
+            "teach it: flawline enroll --line NAME --images FOLDER, or --from CAMERA",
         ),
         Reason.NO_THRESHOLD: Meaning(
             Outcome.UNSCORED,
             "scorer",
             "the line has neither a memory's threshold nor one of its own",
-            "flawline enroll --line NAME, or set the line's zero_shot_threshold",
+            "teach it: flawline enroll --line NAME, or set its zero_shot_threshold",
         ),
         Reason.MEMORY_DAMAGED: Meaning(
             Outcome.UNSCORED,
@@ -202,19 +202,19 @@ REASONS: Final[Mapping[Reason, Meaning]] = MappingProxyType(
             Outcome.UNSCORED,
             "scorer",
             "the scorer's configuration does not have this line",
-            "give all processes the same configuration and restart them",
+            "give all processes the same configuration: flawline reload",
         ),
         Reason.UNKNOWN_CAMERA: Meaning(
             Outcome.UNSCORED,
             "scorer",
             "the scorer's configuration does not have this camera on this line",
-            "give all processes the same configuration and restart them",
+            "give all processes the same configuration: flawline reload",
         ),
         Reason.WRONG_SIZE: Meaning(
             Outcome.UNSCORED,
             "scorer",
             "the crop has another size than the line's inspection_px",
-            "give all processes the same configuration and restart them",
+            "give all processes the same configuration: flawline reload",
         ),
         Reason.SCORER_ERROR: Meaning(
             Outcome.UNSCORED,
@@ -232,7 +232,8 @@ REASONS: Final[Mapping[Reason, Meaning]] = MappingProxyType(
             Outcome.UNSCORED,
             "ingest",
             "a newer frame came while the scorer was busy, and took this one's place",
-            "lower the camera's fps, or give the scorer a faster machine",
+            "the scorer is slower than the cameras: lower fps, use a GPU, a smaller model or fewer "
+            "tiles",
         ),
         Reason.NO_SCORER: Meaning(
             Outcome.UNSCORED,
@@ -337,6 +338,13 @@ DELIVERY_REASONS: Final[Mapping[DeliveryReason, DeliveryMeaning]] = MappingProxy
 )
 
 
+class RestartReason(StrEnum):
+    """Why the supervisor started a process again."""
+
+    EXITED = "exited"
+    HUNG = "hung"
+
+
 class EndReason(StrEnum):
     """Why a stream has ended."""
 
@@ -345,14 +353,15 @@ class EndReason(StrEnum):
     FAILED = "failed"
 
 
-def explain(reason: str | None) -> str:
-    """What a frame's reason means and what to do, for people; of a newer version, the bare value.
+OTHERWISE: Final = "look at the newest pictures and at the logs"
+"""What to do about a reason that a newer version gave."""
 
-    >>> explain("no_reference")
-    'the line was never taught: flawline enroll --line NAME'
+
+def remedy(reason: str, *, line: str) -> str:
+    """What to do about frames of `line` that ended for this reason, for people.
+
+    >>> remedy("memory_damaged", line="cans").split(",")[0]
+    'flawline memory rollback --line cans'
     """
-    known = {str(each): each for each in Reason}.get(reason or "")
-    if known is None:
-        return reason or ""
-    meaning = REASONS[known]
-    return f"{meaning.text}: {meaning.remedy}"
+    known = {str(each): each for each in Reason}.get(reason)
+    return OTHERWISE if known is None else REASONS[known].remedy.replace("NAME", line)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import stat
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
@@ -17,7 +14,8 @@ from zmq.auth.thread import ThreadAuthenticator
 from contract.channels import CHANNELS, Channel, WhenFull
 from contract.config import Config
 from contract.curve import DOMAIN, CurveKeys, load_keys
-from contract.errors import AddressInUse, ConfigError, StorageError
+from contract.errors import AddressInUse, ConfigError
+from contract.lock import hold
 
 IO_TIMEOUT_MS = 2000
 HEARTBEAT_MS = 1000
@@ -65,7 +63,8 @@ class Sockets:
         socket = self._create(channel, channel.bind_type)
         endpoint = endpoint_of(self._config, name)
         if endpoint.startswith("ipc://"):
-            self._stack.enter_context(_lock(Path(endpoint.removeprefix("ipc://"))))
+            # libzmq would silently take an ipc path over from its owner.
+            self._stack.enter_context(hold(Path(endpoint.removeprefix("ipc://"))))
         else:
             self._secure_server(socket)
             if self._config.network.bind_host is not None:
@@ -178,25 +177,3 @@ def endpoint_of(config: Config, name: str) -> str:
             "set network.directory to a shorter one",
         )
     return endpoint
-
-
-def _lock(path: Path) -> IO[bytes]:
-    """Hold `path`.lock, because libzmq would silently take an ipc path over from its owner."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
-            raise ConfigError(
-                f"{path.parent} is open to other users", f"chmod 700 {path.parent}, or another"
-            )
-        handle = path.with_name(path.name + ".lock").open("wb")
-    except OSError as error:
-        raise StorageError(f"cannot use {path.parent} for sockets: {error.strerror}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise AddressInUse(
-            f"{path} is in use by another process", "stop it or set another network.directory"
-        ) from None
-    os.set_inheritable(handle.fileno(), False)
-    return handle

@@ -19,6 +19,7 @@ from flawline.commands import (
     ledger,
     memory,
     models,
+    reload,
     report,
     run,
     score,
@@ -34,6 +35,7 @@ app = typer.Typer(
 for command in (
     demo.demo,
     run.run,
+    reload.reload,
     enroll.enroll,
     calibrate.calibrate,
     score.score,

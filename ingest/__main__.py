@@ -49,9 +49,8 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
                 session,
                 reader=reader,
                 outlet=outlet,
-                reporter=Reporter(session, status),
-                stopping=lambda: shell.stopping,
-                ready=shell.ready,
+                reporter=Reporter(session, status, restarts=shell.restarts),
+                shell=shell,
             ).run()
         for socket in (frames, status):
             sockets.close(socket, linger_ms=LINGER_MS)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from contract.messages import CameraState
-from contract.process import POLL_MS
+from contract.process import POLL_MS, Shell
+from contract.progress import STALLED_S, Progress
 from contract.reasons import EndReason, Reason
 from ingest.outlet import Outlet
 from ingest.reader import Reader
@@ -20,7 +21,6 @@ JOIN_S = 1.0
 READ_POLL_S = 0.02
 SURELY_READ = 2  # libzmq may be about to refill the kernel's buffer
 STOP_GRACE_S = 1.0
-READ_GRACE_S = 5.0
 LIVE_END_GRACE_S = 5.0
 REPORT_PATIENCE_S: Mapping[EndReason, float] = MappingProxyType(
     {EndReason.FINISHED: 5.0, EndReason.STOPPED: 1.0, EndReason.FAILED: 2.0}
@@ -30,9 +30,8 @@ REPORT_PATIENCE_S: Mapping[EndReason, float] = MappingProxyType(
 class Feeder:
     """Sends and reports until the source has ended or the process is to stop.
 
-    Args:
-        stopping: whether the process is to stop.
-        ready: is called once the camera's state is known; may be called again.
+    A wait at the end lasts as long as frames move. What it may last while nothing moves depends on
+    whether the frame is still of use: a live one soon is not.
     """
 
     def __init__(
@@ -42,60 +41,81 @@ class Feeder:
         reader: Reader,
         outlet: Outlet,
         reporter: Reporter,
-        stopping: Callable[[], bool],
-        ready: Callable[[], None],
+        shell: Shell,
     ) -> None:
+        self._camera = session.camera.name
         self._slot = session.slot
         self._drops = session.drops
         self._tally = session.tally
         self._clock = session.clock
-        self._end_grace_s = math.inf if session.waits else LIVE_END_GRACE_S
+        self._waits = session.waits
         self._reader = reader
         self._outlet = outlet
         self._reporter = reporter
-        self._stopping = stopping
-        self._ready = ready
+        self._shell = shell
+        self._sent = 0
 
     def run(self) -> EndReason:
         """Feed to the end and report it; why it ended."""
         self._reader.start()
-        while not self._stopping() and not self._slot.closed:
+        while not self._shell.stopping and not self._slot.closed:
             self._turn()
         self._reader.stop()
         self._reader.join(JOIN_S)
         self._drain()
         self._await_scorer()
-        reason = EndReason.STOPPED if self._stopping() else EndReason.FINISHED
-        if self._reader.failure:
-            reason = EndReason.FAILED
+        reason = self._reason()
         self._reporter.end(reason, patience_s=REPORT_PATIENCE_S[reason])
         return reason
+
+    def _reason(self) -> EndReason:
+        if self._reader.failure:
+            return EndReason.FAILED
+        return EndReason.STOPPED if self._shell.stopping else EndReason.FINISHED
 
     def _turn(self) -> None:
         """One round of the main loop, which waits for at most two polls."""
         if self._tally.state is not CameraState.STARTING:
-            self._ready()
+            self._shell.ready()
         self._drops.cause = Reason.OVERWRITTEN if self._outlet.has_scorer() else Reason.NO_SCORER
         self._reporter.report()
         if self._slot.wait(POLL_S) and self._outlet.has_room(POLL_S):
-            self._slot.deliver(self._outlet.send)
+            self._sent += self._slot.deliver(self._outlet.send)
+        self._shell.beat(
+            done=self._sent,
+            left=len(self._slot) + (self._outlet.unread_bytes() > 0),
+            states={self._camera: self._tally.state},
+        )
 
     def _drain(self) -> None:
-        """Send what still waits, as long as the grace period allows; drop the rest."""
-        end_s = self._clock.monotonic_s() + self._end_grace_s
-        while not self._slot.empty and self._clock.monotonic_s() < end_s:
-            if self._stopping():
-                end_s = min(end_s, self._clock.monotonic_s() + STOP_GRACE_S)
+        """Send what still waits, as long as the scorer takes it in time; drop the rest."""
+        progress = Progress(self._clock)
+        while not self._slot.empty:
+            progress.note(self._sent)
+            if progress.stalled_s >= self._slot_grace_s():
+                break
             self._turn()
         self._slot.discard(lambda frame_id: self._drops.add(frame_id, Reason.SHUTDOWN))
 
+    def _slot_grace_s(self) -> float:
+        if self._shell.hurried:
+            return 0.0
+        if not self._shell.stopping:
+            return math.inf if self._waits else LIVE_END_GRACE_S
+        return STALLED_S if self._waits and self._outlet.has_scorer() else STOP_GRACE_S
+
     def _await_scorer(self) -> None:
-        """Wait until the scorer has read what was sent; see `Outlet.is_read`."""
-        end_s = self._clock.monotonic_s() + self._end_grace_s
+        """Wait until the scorer has read what was sent; see `Outlet.unread_bytes`."""
+        progress = Progress(self._clock)
         times_read = 0
-        while times_read < SURELY_READ and self._clock.monotonic_s() < end_s:
-            if self._stopping():
-                end_s = min(end_s, self._clock.monotonic_s() + READ_GRACE_S)
+        while times_read < SURELY_READ and progress.stalled_s < self._read_grace_s():
             self._turn()
             time.sleep(READ_POLL_S)
-            times_read = times_read + 1 if self._outlet.is_read() else 0
+            unread_bytes = self._outlet.unread_bytes()
+            progress.note(unread_bytes)
+            times_read = 0 if unread_bytes else times_read + 1
+
+    def _read_grace_s(self) -> float:
+        if self._shell.hurried:
+            return 0.0
+        return math.inf if self._waits and not self._shell.stopping else STALLED_S

@@ -40,20 +40,20 @@ class Outlet:
         self._watch()
         return self._has_scorer
 
-    def is_read(self) -> bool:
-        """Whether the scorer has read all that the kernel holds for it.
+    def unread_bytes(self) -> int:
+        """What the kernel holds that the scorer has not read.
 
         A scorer that was too busy to read loses what the kernel still holds when an ipc
         connection is closed (libzmq takes the hang-up for an error), however long the linger.
         """
         self._watch()
         if self._connection_fd is None:
-            return True
+            return 0
         try:
             unread = fcntl.ioctl(self._connection_fd, termios.TIOCOUTQ, bytes(4))
         except OSError:
-            return True  # the connection is gone
-        return int.from_bytes(unread, sys.byteorder) == 0
+            return 0  # the connection is gone
+        return int.from_bytes(unread, sys.byteorder)
 
     def has_room(self, timeout_s: float) -> bool:
         """Wait until a frame can leave; false after `timeout_s`."""

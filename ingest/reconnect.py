@@ -9,13 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contract.backoff import BackOff
 from contract.clock import Clock
 from contract.messages import CameraState
 
-FIRST_BACK_OFF_S = 0.5
-MAX_BACK_OFF_S = 30.0
 STABLE_S = 10.0
-_MAX_DOUBLINGS = 16
 
 
 class Signal(StrEnum):
@@ -41,20 +39,14 @@ Action = KeepReading | Reopen
 
 
 class Reconnect:
-    """Reopens for ever, with a back-off that doubles from 0.5 s to 30 s under full jitter.
-
-    The back-off starts over only after `STABLE_S` of frames, so a camera that dies right after
-    each opening is not hammered.
+    """Reopens for ever, with a back-off under full jitter that `STABLE_S` of frames forgive.
 
     Args:
         random: uniform numbers in [0, 1).
     """
 
     def __init__(self, clock: Clock, random: Callable[[], float]) -> None:
-        self._clock = clock
-        self._random = random
-        self._doublings = 0
-        self._streaming_since_s = 0.0
+        self._back_off = BackOff(clock, forgiven_after_s=STABLE_S, random=random)
         self.state = CameraState.STARTING
         self.restarts = 0
 
@@ -63,17 +55,11 @@ class Reconnect:
         return self._on_frame() if signal is Signal.FRAME else self._on_lost()
 
     def _on_frame(self) -> Action:
-        if self.state is not CameraState.STREAMING:
-            self._streaming_since_s = self._clock.monotonic_s()
-            self.state = CameraState.STREAMING
+        self._back_off.works()
+        self.state = CameraState.STREAMING
         return KeepReading()
 
     def _on_lost(self) -> Action:
-        if self.state is CameraState.STREAMING:
-            if self._clock.monotonic_s() - self._streaming_since_s >= STABLE_S:
-                self._doublings = 0
-        ceiling_s = min(MAX_BACK_OFF_S, FIRST_BACK_OFF_S * 2**self._doublings)
-        self._doublings = min(self._doublings + 1, _MAX_DOUBLINGS)
         self.state = CameraState.OUTAGE
         self.restarts += 1
-        return Reopen(after_s=self._random() * ceiling_s)
+        return Reopen(after_s=self._back_off.failed())

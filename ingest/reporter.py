@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import zmq
 
@@ -24,9 +25,15 @@ log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Reports one camera's stream. Nothing here blocks but `end`, for a bounded time."""
+    """Reports one camera's stream. Nothing here blocks but `end`, for a bounded time.
 
-    def __init__(self, session: Session, socket: Socket) -> None:
+    Args:
+        restarts: how often the supervisor started this process again, per reason.
+    """
+
+    def __init__(
+        self, session: Session, socket: Socket, *, restarts: Mapping[str, int] | None = None
+    ) -> None:
         self._socket = socket
         self._stream = session.stream._asdict()
         self._live = session.kind.live
@@ -36,6 +43,7 @@ class Reporter:
         self._clock = session.clock
         self._heartbeat = Every(HEARTBEAT_S, session.clock)
         self._reported_state: CameraState | None = None
+        self._process_restarts = None if restarts is None else dict(restarts)
 
     def report(self) -> None:
         """Send what is due.
@@ -76,6 +84,7 @@ class Reporter:
             restarts=self._tally.restarts,
             newest_frame_ns=self._tally.newest_frame_ns,
             live=self._live,
+            process_restarts=self._process_restarts,
         )
 
     def _end_of_stream(self, reason: EndReason) -> EndOfStreamMessage:

@@ -48,8 +48,12 @@ class Slot(Generic[T]):
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
+        return not len(self)
+
+    def __len__(self) -> int:
+        """Frames that wait."""
         with self._changed:
-            return not self._waiting
+            return len(self._waiting)
 
     def put(self, frame: T) -> bool:
         """Admit `frame`; false, and not admitted, if the slot is closed."""

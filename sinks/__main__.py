@@ -8,11 +8,13 @@ import sys
 from contextlib import ExitStack
 
 from contract.config import Config
-from contract.process import Shell, run_process, software_version
+from contract.messages import ProcessMessage, ProcessState
+from contract.process import HEARTBEAT_S, Every, Shell, run_process, software_version
+from contract.progress import STALLED_S
 from contract.sockets import Sockets
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
-from sinks.hub import Hub
+from sinks.hub import Hub, Watcher
 from sinks.mes.webhook import Webhook
 from sinks.metrics.metrics import Metrics
 from sinks.plc.modbus import Plc
@@ -21,8 +23,8 @@ from sinks.store.store import Store
 
 POLL_MS = 10
 IDLE_S = 0.3
-DRAIN_S = 5.0
-STOP_S = 10.0
+# More than a scorer may hold unacknowledged.
+DRAIN_VERDICTS = 4096
 
 
 def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
@@ -59,7 +61,8 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         recorder = Recorder(
             store, config.sinks, clock=clock, metrics=metrics, evidence_path=evidence_path
         )
-        fanout = Fanout([*plcs, recorder, *webhooks], metrics, workers=[evidence])
+        fanout = Fanout([*plcs, recorder, *webhooks], metrics, clock, workers=[evidence])
+        watchers: list[Watcher] = [*plcs, recorder, metrics, *webhooks]
         hub = Hub(
             verdicts,
             status,
@@ -67,18 +70,44 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             fanout=fanout,
             recorder=recorder,
             evidence=evidence,
-            watchers=[*plcs, recorder, metrics],
+            watchers=watchers,
             metrics=metrics,
             clock=clock,
         )
+
+        heartbeat = Every(HEARTBEAT_S, clock)
+
+        def beat() -> bool:
+            """Tell supervisor and watchers how far this is; whether there is time to finish."""
+            states = {plc.name: plc.state for plc in plcs}
+            shell.beat(done=hub.taken, left=fanout.left, states=states)
+            if heartbeat.due():
+                for watcher in watchers:
+                    watcher.observe(_own_heartbeat(shell, config, pending=fanout.left))
+            return not shell.hurried
+
         fanout.start()
         shell.ready()
         while not shell.stopping:
             hub.turn(POLL_MS)
-        hub.drain(idle_s=IDLE_S, within_s=DRAIN_S)
-        fanout.stop(STOP_S)
+            beat()
+        hub.drain(idle_s=IDLE_S, most=DRAIN_VERDICTS, go_on=beat)
+        fanout.stop(STALLED_S, turn=beat)
         hub.acknowledge()
         sockets.close(verdicts, linger_ms=500)
+
+
+def _own_heartbeat(shell: Shell, config: Config, *, pending: int) -> ProcessMessage:
+    """What another process would send: these sinks may hang or be restarted, too."""
+    return ProcessMessage(
+        station=config.station,
+        process="sinks",
+        state=ProcessState.DRAINING if shell.stopping else ProcessState.READY,
+        sent_ns=shell.clock.wall_ns(),
+        version=software_version(),
+        pending=pending,
+        process_restarts=None if shell.restarts is None else dict(shell.restarts),
+    )
 
 
 if __name__ == "__main__":

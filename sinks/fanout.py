@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tenacity import (
@@ -16,9 +15,14 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from contract.clock import Clock, SystemClock
+from contract.progress import Progress
 from contract.reasons import DeliveryReason
 from sinks.arrival import Arrival
 from sinks.metrics.metrics import Metrics
+
+JOIN_S = 0.1
+HURRIED_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +65,23 @@ class Fanout:
     """
 
     def __init__(
-        self, sinks: Sequence[Sink], metrics: Metrics, *, workers: Sequence[Worker] = ()
+        self,
+        sinks: Sequence[Sink],
+        metrics: Metrics,
+        clock: Clock | None = None,
+        *,
+        workers: Sequence[Worker] = (),
     ) -> None:
+        self._workers = (*sinks, *workers)
         self._sinks = sinks
+        self._clock = clock or SystemClock()
         self._metrics = metrics
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=[worker], name=worker.name, daemon=True)
-            for worker in (*sinks, *workers)
+            for worker in self._workers
         ]
-        for worker in (*sinks, *workers):
+        for worker in self._workers:
             metrics.watch_queue(worker.name, worker.pending)
 
     def start(self) -> None:
@@ -83,14 +94,26 @@ class Fanout:
             if (arrival.first or sink.repeats) and not sink.offer(arrival):
                 self._metrics.dropped(sink.name, DeliveryReason.QUEUE_FULL)
 
-    def stop(self, within_s: float) -> None:
-        """Let every sink finish; one that does not within `within_s` is left behind."""
+    @property
+    def left(self) -> int:
+        """What was taken but not dealt with, over all threads."""
+        return sum(worker.pending() for worker in self._workers)
+
+    def stop(self, within_s: float, *, turn: Callable[[], bool] = lambda: True) -> None:
+        """Let every sink finish, as long as that gets on.
+
+        What has not finished when nothing moved `within_s` is left behind; sooner once `turn`,
+        which is called all the while, says that there is no time.
+        """
         self._stop.set()
-        deadline_s = time.monotonic() + within_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
-            if thread.is_alive():
-                log.error("sink %s did not stop within %.0f s", thread.name, within_s)
+        progress = Progress(self._clock)
+        while busy := [thread for thread in self._threads if thread.is_alive()]:
+            progress.note((len(busy), self.left))
+            if progress.stalled_s >= (within_s if turn() else min(within_s, HURRIED_S)):
+                break
+            busy[0].join(JOIN_S)
+        for thread in busy:
+            log.error("sink %s did not stop within %.0f s", thread.name, progress.stalled_s)
 
     def _run(self, worker: Worker) -> None:
         def crashed(state: RetryCallState) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -46,7 +45,11 @@ class Watcher(Protocol):
 
 
 class Hub:
-    """Reads the sockets of the sinks. A message that breaks the contract is counted, no more."""
+    """Reads the sockets of the sinks. A message that breaks the contract is counted, no more.
+
+    Attributes:
+        taken: verdicts that came so far.
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Hub:
         self._metrics = metrics
         self._clock = clock
         self._arrivals = Arrivals()
+        self.taken = 0
         self._complain = Every(10.0, clock)
         self._poller = zmq.Poller()
         self._poller.register(verdicts, zmq.POLLIN)
@@ -89,12 +93,16 @@ class Hub:
         self.acknowledge()
         return self._verdicts in ready
 
-    def drain(self, *, idle_s: float, within_s: float) -> None:
-        """Take in what is still on its way, until no verdict came for `idle_s`."""
-        start_s = last_s = time.monotonic()
-        while (now_s := time.monotonic()) - last_s < idle_s and now_s - start_s < within_s:
+    def drain(self, *, idle_s: float, most: int, go_on: Callable[[], bool]) -> None:
+        """Take in what is still on its way, until no verdict came for `idle_s`.
+
+        A sender that goes on would never be done, hence at `most` so many verdicts: what is not
+        taken is not acknowledged, and comes again. `go_on` is asked all the while.
+        """
+        last_s, limit = self._clock.monotonic_s(), self.taken + most
+        while go_on() and self.taken < limit and self._clock.monotonic_s() - last_s < idle_s:
             if self.turn(10):
-                last_s = time.monotonic()
+                last_s = self._clock.monotonic_s()
 
     def acknowledge(self) -> None:
         """Tell the senders what is stored. One that is gone is not waited for."""
@@ -118,6 +126,7 @@ class Hub:
                     log.warning("message dropped: %s", error)
 
     def _verdict(self, parts: list[bytes]) -> None:
+        self.taken += 1
         identity, *rest = parts
         header = decode_verdict(rest)
         _refuse_above(header.frame_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,8 +12,10 @@ from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE
 from contract.process import configure_logging
 from flawline.options import DEFAULT_CONFIG, ConfigPath
-from flawline.station.stop import StopRequest
-from flawline.station.supervisor import Supervisor, processes_of
+from flawline.station.display import Display
+from flawline.station.presence import Note, Presence
+from flawline.station.station import Station
+from flawline.station.stop import ReloadRequest, StopRequest
 
 TEND_S = 0.1
 
@@ -23,9 +26,10 @@ def run(
         Literal["debug", "info", "warning"], typer.Option(help="How much the processes say.")
     ] = "info",
 ) -> None:
-    """Run a station: start its processes, restart what falls over, stop cleanly on Ctrl-C.
+    """Run a station: start its processes, restart what falls over or hangs, stop on Ctrl-C.
 
-    Ends by itself when every camera is a file or folder that came to its end.
+    A stop finishes what is at hand; a second Ctrl-C gives that up. Ends by itself when every
+    camera is a file or folder that came to its end.
     """
     raise typer.Exit(run_station(config, log_level=log_level))
 
@@ -34,20 +38,21 @@ def run_station(config_path: Path, *, log_level: str) -> int:
     """Run until a signal, or until every camera has ended; the exit code.
 
     Raises:
+        AddressInUse: a station runs in this run directory already.
         ConfigError: the configuration cannot be used.
         FlawlineError: scorer or sinks cannot work.
     """
-    configure_logging("flawline", log_level)
     config = load_config(config_path)
     stop = StopRequest()
-    specs = processes_of(config, config_path)
-    with Supervisor(specs, log_level=log_level) as supervisor:
-        supervisor.start(stopping=stop)
-        if not stop():
-            typer.echo(f"station {config.station} runs; Ctrl-C stops it", err=True)
-        while not stop.wait(TEND_S) and not supervisor.finished:
-            supervisor.tend()
-    if supervisor.failed:
-        typer.echo(f"ended with errors: {', '.join(supervisor.failed)}", err=True)
-        return EXIT_RECOVERABLE
-    return EXIT_OK
+    reload = ReloadRequest(stop)
+    note = Note(process_id=os.getpid(), config=config_path.resolve())
+    with Presence(config.run_directory, note) as presence, Display() as display:
+        configure_logging("flawline", log_level)
+        with Station(config, config_path, display, stop, log_level=log_level) as station:
+            station.start()
+            while not stop.wait(TEND_S) and not station.finished:
+                station.tend()
+                if reload.taken():
+                    done, accepted = station.reload()
+                    presence.reloaded(done, accepted=accepted)
+    return EXIT_RECOVERABLE if station.conclude() else EXIT_OK

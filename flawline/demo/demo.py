@@ -24,8 +24,9 @@ from contract.messages import Outcome
 from flawline.demo.summary import FalseRejects, Summary, print_summary
 from flawline.demo.truth import Truth, false_frames, judge_parts
 from flawline.reports.period import Period
+from flawline.station.processes import processes_of
 from flawline.station.stop import StopRequest
-from flawline.station.supervisor import Supervisor, processes_of
+from flawline.station.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from scorer.references.conformal import Calibration
@@ -72,7 +73,9 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
         config = load_config(config_path)
         calibration = _teach(config, assets, console)
         with Supervisor(
-            processes_of(config, config_path), log_directory=directory / "logs"
+            processes_of(config, config_path),
+            log_directory=directory / "logs",
+            hurried=lambda: stop.hurried,
         ) as supervisor:
             supervisor.start(stopping=stop)
             if live:

@@ -1,99 +1,31 @@
-"""Starts the processes of a station, restarts what falls over, stops them in pipeline order."""
+"""Starts the processes of a station, restarts what falls over or hangs, stops them in order."""
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from contract.backoff import BackOff
 from contract.clock import Clock, SystemClock
-from contract.config import Config
 from contract.errors import EXIT_OK, EXIT_PERMANENT, FlawlineError
+from contract.process import Every
+from contract.reasons import RestartReason
+from flawline.station.child import Child, told_to_end
+from flawline.station.member import Failure, Member, State, by_stage
+from flawline.station.processes import ProcessSpec, Stage
+from flawline.station.vitals import START_LIMIT_S
 
-FIRST_DELAY_S = 0.5
-MAX_DELAY_S = 30.0
 HEALTHY_AFTER_S = 60.0
-READY_TIMEOUT_S = 300.0
-STOP_TIMEOUT_S = 20.0
 POLL_S = 0.05
+KILL_LIMIT_S = 10.0
+TELL_S = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class Stage(IntEnum):
-    """Place in the pipeline. Started from the last to the first, stopped from the first."""
-
-    INGEST = 0
-    SCORER = 1
-    SINKS = 2
-
-
-@dataclass(frozen=True)
-class ProcessSpec:
-    """One process to run."""
-
-    name: str
-    stage: Stage
-    arguments: tuple[str, ...]
-
-
-def processes_of(config: Config, config_path: Path) -> tuple[ProcessSpec, ...]:
-    """The processes of a station: sinks, scorer, and an ingest for each camera."""
-    path = str(config_path)
-    return (
-        ProcessSpec("sinks", Stage.SINKS, ("-m", "sinks", path)),
-        ProcessSpec("scorer", Stage.SCORER, ("-m", "scorer", path)),
-        *(
-            ProcessSpec(
-                f"ingest {camera.name}",
-                Stage.INGEST,
-                ("-m", "ingest", path, "--camera", camera.name),
-            )
-            for _, camera in config.cameras()
-        ),
-    )
-
-
-class RestartPolicy:
-    """Half a second, doubling to thirty, forgiven after a minute of health."""
-
-    def __init__(self) -> None:
-        self._delay_s = FIRST_DELAY_S
-        self._started_s = 0.0
-
-    def started(self, now_s: float) -> None:
-        """Note that the process started."""
-        self._started_s = now_s
-
-    def ended(self, now_s: float) -> float:
-        """Seconds to wait before the next start."""
-        if now_s - self._started_s >= HEALTHY_AFTER_S:
-            self._delay_s = FIRST_DELAY_S
-        delay_s = self._delay_s
-        self._delay_s = min(MAX_DELAY_S, 2 * self._delay_s)
-        return delay_s
-
-
-@dataclass
-class _Child:
-    spec: ProcessSpec
-    policy: RestartPolicy
-    process: subprocess.Popen[bytes] | None = None
-    ready_fd: int | None = None
-    ready: bool = False
-    was_ready: bool = False
-    exit_code: int | None = None
-    start_due_s: float | None = field(default=0.0)
 
 
 class Supervisor:
@@ -101,25 +33,33 @@ class Supervisor:
 
     Args:
         specs: what to run.
-        log_directory: a file per process instead of this process's standard error.
+        log_directory: a file per process instead of `stderr`.
+        stderr: where processes log; None: where this process does.
         log_level: passed on.
-        clock: for back-off.
+        clock: for back-off and silence.
+        hurried: whether a stop is to give up what is not done.
+        on_turn: is called all the while when starting, reloading and stopping takes its time.
     """
 
     def __init__(
         self,
-        specs: tuple[ProcessSpec, ...],
+        specs: Iterable[ProcessSpec],
         *,
         log_directory: Path | None = None,
+        stderr: int | None = None,
         log_level: str = "info",
         clock: Clock | None = None,
+        hurried: Callable[[], bool] = lambda: False,
+        on_turn: Callable[[], object] = lambda: None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._children = [_Child(spec, RestartPolicy()) for spec in specs]
+        self._members = [self._member(spec) for spec in specs]
         self._log_directory = log_directory
+        self._stderr = stderr
         self._log_level = log_level
-        self._files = ExitStack()
-        self.restarts = 0
+        self._hurried = hurried
+        self._on_turn = on_turn
+        self._closing = False
 
     def __enter__(self) -> Self:
         return self
@@ -130,10 +70,7 @@ class Supervisor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self.stop()
-        finally:
-            self._files.close()
+        self.stop()
 
     def start(self, *, stopping: Callable[[], bool] = lambda: False) -> None:
         """Start everything; returns when sinks and scorer are ready, or `stopping` says so.
@@ -143,172 +80,225 @@ class Supervisor:
         Raises:
             FlawlineError: a process ended, or was not ready in five minutes.
         """
-        for stage in sorted(Stage, reverse=True):
-            children = [child for child in self._children if child.spec.stage is stage]
-            for child in children:
-                self._spawn(child)
-            if stage is not Stage.INGEST:
-                self._await_ready(children, stopping)
+        for members in by_stage(self._members, first=Stage.SINKS):
+            self._start(members, stopping)
 
     def tend(self) -> None:
-        """Look after the children once: note who ended, restart who may heal.
+        """Look after the processes once: note who ended or hangs, restart who may heal.
 
         Raises:
             FlawlineError: the scorer or the sinks cannot work without a person.
         """
-        for child in self._children:
-            if child.process is not None:
-                self._look(child)
-            elif child.start_due_s is not None and self._clock.monotonic_s() >= child.start_due_s:
-                self.restarts += 1
-                self._spawn(child)
+        for member in self._members:
+            if member.child is not None:
+                self._look(member, member.child)
+            elif member.start_due_s is not None and not self._closing:
+                if self._clock.monotonic_s() >= member.start_due_s:
+                    self._spawn(member)
+
+    def reload(
+        self, specs: Iterable[ProcessSpec], *, stopping: Callable[[], bool] = lambda: False
+    ) -> list[str]:
+        """Run `specs` from now on; what was done, in words.
+
+        What is unchanged goes on, unless it was down. The others are stopped from the cameras on
+        and started from the sinks on. One that does not start is told, and leaves the others alone.
+        """
+        wanted = {spec.name: spec for spec in specs}
+        known = {member.spec.name: member for member in self._members}
+        added = [self._member(spec) for name, spec in wanted.items() if name not in known]
+        removed = [member for name, member in known.items() if name not in wanted]
+        changed = [
+            member
+            for name, member in known.items()
+            if name in wanted and (member.spec != wanted[name] or member.is_down)
+        ]
+        for members in by_stage([*removed, *changed], first=Stage.INGEST):
+            self._stop(members)
+        for member in known.values():
+            member.spec = wanted.get(member.spec.name, member.spec)
+            if member.child is not None:
+                member.child.vitals.hung_after_s = member.spec.hung_after_s
+        self._members = [*(m for m in known.values() if m not in removed), *added]
+        done = [f"{member.spec.name}: stopped" for member in removed]
+        for members in by_stage([*changed, *added], first=Stage.SINKS):
+            try:
+                self._start(members, stopping)
+            except FlawlineError as error:
+                log.error("%s", error)
+                done.append(f"problem: {error}")
+            else:
+                done += [
+                    f"{m.spec.name}: {'restarted' if m in changed else 'started'}" for m in members
+                ]
+        return done
 
     @property
     def finished(self) -> bool:
         """Whether every camera has come to its end, or will never come up."""
         return all(
-            child.exit_code in (EXIT_OK, EXIT_PERMANENT)
-            for child in self._children
-            if child.spec.stage is Stage.INGEST
+            member.exit_code in (EXIT_OK, EXIT_PERMANENT)
+            for member in self._members
+            if member.spec.stage is Stage.INGEST
         )
 
     @property
-    def failed(self) -> list[str]:
-        """Names of processes that ended for good with an error."""
-        return [c.spec.name for c in self._children if c.exit_code not in (None, EXIT_OK)]
+    def failures(self) -> list[Failure]:
+        """Processes that ended for good with an error."""
+        return [
+            Failure(member.spec.name, member.why)
+            for member in self._members
+            if member.exit_code not in (None, EXIT_OK)
+        ]
 
-    def stop(self) -> None:
-        """Stop cameras, then scorer, then sinks, so that nothing in flight is lost."""
-        for stage in sorted(Stage):
-            children = [
-                child
-                for child in self._children
-                if child.spec.stage is stage and child.process is not None
-            ]
-            for child in children:
-                if child.process is not None:
-                    child.process.send_signal(signal.SIGTERM)
-            deadline_s = self._clock.monotonic_s() + STOP_TIMEOUT_S
-            for child in children:
-                self._await_end(child, deadline_s)
+    @property
+    def failed(self) -> list[str]:
+        """Their names."""
+        return [failure.process for failure in self.failures]
+
+    @property
+    def restarts(self) -> int:
+        """Restarts so far, of all processes."""
+        return sum(member.restarts.total() for member in self._members)
+
+    def states(self) -> dict[str, State]:
+        """How each process is."""
+        return {member.spec.name: member.state for member in self._members}
 
     def process_ids(self) -> dict[str, int]:
-        """Process id of each child that runs."""
-        return {c.spec.name: c.process.pid for c in self._children if c.process is not None}
+        """Process id of each process that runs."""
+        return {m.spec.name: m.child.process_id for m in self._members if m.child is not None}
 
-    def _spawn(self, child: _Child) -> None:
-        read_fd, write_fd = os.pipe()
-        os.set_blocking(read_fd, False)
-        try:
-            child.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    *child.spec.arguments,
-                    "--supervised-by",
-                    str(os.getpid()),
-                    "--ready-fd",
-                    str(write_fd),
-                    "--log-level",
-                    self._log_level,
-                ],
-                pass_fds=(write_fd,),
-                stdin=subprocess.DEVNULL,
-                stderr=self._log_file(child),
-                # Ctrl-C reaches this process alone, which then stops the others in order.
-                start_new_session=True,
+    def stop(self) -> None:
+        """Stop cameras, then scorer, then sinks, so that nothing in flight is lost.
+
+        Each gets the time it needs, as long as it gets on.
+        """
+        self._closing = True
+        for members in by_stage(self._members, first=Stage.INGEST):
+            self._stop(members)
+
+    def _member(self, spec: ProcessSpec) -> Member:
+        return Member(spec, BackOff(self._clock, forgiven_after_s=HEALTHY_AFTER_S))
+
+    def _spawn(self, member: Member) -> None:
+        with ExitStack() as stack:
+            member.child = Child(
+                member.spec,
+                self._clock,
+                restarts=member.restarts,
+                log_level=self._log_level,
+                stderr=self._log_file(member, stack) or self._stderr,
             )
-        finally:
-            os.close(write_fd)
-        child.ready_fd, child.ready, child.exit_code = read_fd, False, None
-        child.start_due_s = None
-        child.policy.started(self._clock.monotonic_s())
+        member.exit_code = member.start_due_s = None
+        member.back_off.works()
 
-    def _log_file(self, child: _Child) -> IO[bytes] | None:
+    def _log_file(self, member: Member, stack: ExitStack) -> IO[bytes] | None:
         if self._log_directory is None:
             return None
         self._log_directory.mkdir(parents=True, exist_ok=True)
-        path = self._log_directory / f"{child.spec.name.replace(' ', '-')}.log"
-        return self._files.enter_context(path.open("ab"))
+        return stack.enter_context(self._log_path(self._log_directory, member).open("ab"))
 
-    def _await_ready(self, children: list[_Child], stopping: Callable[[], bool]) -> None:
-        deadline_s = self._clock.monotonic_s() + READY_TIMEOUT_S
-        while not stopping():
-            for child in children:
-                self._look(child)
-                if child.exit_code is not None:
+    def _log_path(self, directory: Path, member: Member) -> Path:
+        return directory / f"{member.spec.name.replace(' ', '-')}.log"
+
+    def _start(self, members: Sequence[Member], stopping: Callable[[], bool]) -> None:
+        """Start `members`, which are of one stage, and wait for those that others need."""
+        for member in members:
+            member.was_ready = False
+            self._spawn(member)
+        if all(member.spec.stage is Stage.INGEST for member in members):
+            return
+        deadline_s = self._clock.monotonic_s() + START_LIMIT_S
+        while not stopping() and not all(m.child is not None and m.child.ready for m in members):
+            self._turn()
+            for member in members:
+                if member.exit_code is not None:
                     raise FlawlineError(
-                        f"{child.spec.name} did not start (exit code {child.exit_code})",
-                        self._where_to_look(child),
+                        f"{member.spec.name} did not start (exit code {member.exit_code})",
+                        member.why,
                     )
-            if all(child.ready for child in children):
-                return
             if self._clock.monotonic_s() > deadline_s:
-                late = ", ".join(c.spec.name for c in children if not c.ready)
-                raise FlawlineError(f"{late} not ready after {READY_TIMEOUT_S:.0f} s")
-            time.sleep(POLL_S)
+                late = ", ".join(m.spec.name for m in members if not m.was_ready)
+                raise FlawlineError(f"{late} not ready after {START_LIMIT_S:.0f} s")
 
-    def _look(self, child: _Child) -> None:
-        process = child.process
-        if process is None:
-            return
-        self._read_ready(child)
-        if (code := process.poll()) is None:
-            return
-        self._forget(child)
-        if code == EXIT_OK and child.spec.stage is Stage.INGEST:
-            child.exit_code = EXIT_OK
+    def _stop(self, members: Sequence[Member]) -> None:
+        """Have `members` finish what they have in hand, and wait until they have ended."""
+        for member in members:
+            member.start_due_s = None
+            if member.child is not None:
+                member.child.tell_to_stop()
+        tell = Every(TELL_S, self._clock)
+        tell.due()
+        while running := [(m, m.child) for m in members if m.child is not None]:
+            for member, child in running:
+                if self._hurried() and not child.vitals.is_hurried:
+                    child.tell_to_hurry()
+                if child.killed_s is not None and self._since_s(child.killed_s) > KILL_LIMIT_S:
+                    log.error("%s cannot be killed, left behind", member.spec.name)
+                    member.child, member.exit_code, member.why = None, 1, "cannot be killed"
+            if tell.due():
+                waits = [f"{m.spec.name} ({child.beat.left} left)" for m, child in running]
+                log.info("finishing: %s; Ctrl-C (again) gives up what is left", ", ".join(waits))
+            self._turn()
+
+    def _turn(self) -> None:
+        self.tend()
+        self._on_turn()
+        time.sleep(POLL_S)
+
+    def _since_s(self, moment_s: float) -> float:
+        return self._clock.monotonic_s() - moment_s
+
+    def _look(self, member: Member, child: Child) -> None:
+        code = child.poll()
+        member.was_ready = member.was_ready or child.ready
+        if code is not None:
+            member.child = None
+            self._ended(member, child, code)
+        elif child.killed_s is None and (ailment := child.vitals.ailment()) is not None:
+            log.error("%s: %s: killed", member.spec.name, ailment)
+            child.kill()
+
+    def _ended(self, member: Member, child: Child, code: int) -> None:
+        name, is_camera = member.spec.name, member.spec.stage is Stage.INGEST
+        hung = child.killed_s is not None
+        if child.vitals.is_told and told_to_end(code) and not child.ready:
+            code = EXIT_OK  # told to stop before it could listen
+        member.why = child.beat.error or self._last_line(member) or f"exit code {code}"
+        if code == EXIT_OK and (is_camera or child.vitals.is_told):
+            member.exit_code = EXIT_OK
+        elif child.vitals.is_told or self._closing:
+            log.error("%s ended with exit code %d", name, code)
+            member.exit_code = code
         elif code == EXIT_PERMANENT:
-            child.exit_code = EXIT_PERMANENT
-            if child.spec.stage is not Stage.INGEST and child.was_ready:
-                raise FlawlineError(
-                    f"{child.spec.name} ended and cannot work without a person",
-                    self._where_to_look(child),
-                )
-        elif child.was_ready or child.spec.stage is Stage.INGEST:
-            delay_s = child.policy.ended(self._clock.monotonic_s())
-            child.start_due_s = self._clock.monotonic_s() + delay_s
-            log.warning(
-                "%s ended (exit code %d), starts again in %.1f s", child.spec.name, code, delay_s
+            member.exit_code = code
+            if not is_camera and member.was_ready:
+                raise FlawlineError(f"{name} ended and cannot work without a person", member.why)
+        elif member.was_ready or is_camera:
+            self._restart_later(
+                member,
+                f"ended (exit code {code})",
+                RestartReason.HUNG if hung else RestartReason.EXITED,
             )
         else:
-            child.exit_code = code
+            member.exit_code = code
 
-    def _read_ready(self, child: _Child) -> None:
-        if child.ready_fd is None:
-            return
-        try:
-            child.ready = bool(os.read(child.ready_fd, 16))
-        except BlockingIOError:
-            return
-        child.was_ready = child.was_ready or child.ready
-        os.close(child.ready_fd)
-        child.ready_fd = None
+    def _restart_later(self, member: Member, how: str, reason: str) -> None:
+        delay_s = member.back_off.failed()
+        member.start_due_s = self._clock.monotonic_s() + delay_s
+        member.restarts[reason] += 1
+        log.warning(
+            "%s %s, starts again in %.1f s (restarts so far: %s)",
+            member.spec.name,
+            "hung" if reason == RestartReason.HUNG else how,
+            delay_s,
+            ", ".join(f"{count} {reason}" for reason, count in member.restarts.items()),
+        )
 
-    def _forget(self, child: _Child) -> None:
-        child.process = None
-        if child.ready_fd is not None:
-            os.close(child.ready_fd)
-            child.ready_fd = None
-
-    def _await_end(self, child: _Child, deadline_s: float) -> None:
-        if child.process is None:
-            return
-        try:
-            code = child.process.wait(max(0.0, deadline_s - self._clock.monotonic_s()))
-        except subprocess.TimeoutExpired:
-            log.error("%s did not stop in %.0f s, killed", child.spec.name, STOP_TIMEOUT_S)
-            child.process.kill()
-            code = child.process.wait()
-        if code == -signal.SIGTERM and not child.ready:
-            code = EXIT_OK  # told to stop before it could listen
-        if code != EXIT_OK:
-            log.error("%s ended with exit code %d", child.spec.name, code)
-            child.exit_code = code
-        self._forget(child)
-
-    def _where_to_look(self, child: _Child) -> str:
+    def _last_line(self, member: Member) -> str:
+        """The end of its log, of a process that could say nothing else."""
         if self._log_directory is None:
-            return "see its message above"
-        path = self._log_directory / f"{child.spec.name.replace(' ', '-')}.log"
-        lines = path.read_text("utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"see {path}"
+            return ""
+        text = self._log_path(self._log_directory, member).read_text("utf-8", errors="replace")
+        return next(iter(reversed(text.strip().splitlines())), "")

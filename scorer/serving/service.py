@@ -17,6 +17,7 @@ from contract.messages import (
     RequestMessage,
 )
 from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_version
+from contract.progress import STALLED_S, Progress
 from contract.reasons import Reason
 from contract.sockets import Sockets
 from scorer.references.enrolment import user
@@ -34,8 +35,9 @@ OUTBOX_VERDICTS = 1024
 RESEND_AFTER_S = 2.0
 RELOAD_S = 0.5
 DRAIN_IDLE_S = 0.3
-DRAIN_S = 10.0
 FAREWELL_S = 3.0
+# More than a camera's frames on their way: twice the high-water mark, and the kernel's buffer.
+IN_FLIGHT_FRAMES = 16
 
 log = logging.getLogger(__name__)
 
@@ -91,20 +93,39 @@ class Service:
         self._reload = Every(RELOAD_S, shell.clock)
         self._wire_errors = 0
         self._received_s = shell.clock.monotonic_s()
+        self._acknowledged = 0
+        self._may_read: int | None = None
+        self._process_restarts = None if shell.restarts is None else dict(shell.restarts)
 
     def run(self) -> None:
-        """Serve until told to stop, then finish the frames at hand."""
+        """Serve until told to stop, then finish the frames at hand, as long as that gets on."""
         while not self._shell.stopping:
             self._turn()
         log.info("draining")
+        # A stream that goes on would never be finished.
+        self._may_read = IN_FLIGHT_FRAMES * len(self._config.cameras())
         stop_s = self._shell.clock.monotonic_s()
-        while not self._drained(stop_s) and self._since_s(stop_s) < DRAIN_S:
+        progress = Progress(self._shell.clock)
+        while not self._drained(stop_s) and not self._shell.hurried:
+            progress.note(self._done)
+            if progress.stalled_s > STALLED_S:
+                log.error("nothing has moved for %.0f s, giving up what waits", STALLED_S)
+                break
             self._turn()
         self._give_up()
 
+    @property
+    def _done(self) -> int:
+        """Verdicts that were made, and those that arrived."""
+        return sum(self._engine.outcomes.values()) + self._acknowledged
+
+    @property
+    def _left(self) -> int:
+        return len(self._scheduler) + len(self._outbox)
+
     def _drained(self, stop_s: float) -> bool:
         idle = self._since_s(max(self._received_s, stop_s)) > DRAIN_IDLE_S
-        return idle and not len(self._scheduler) and not len(self._outbox)
+        return (idle or self._may_read == 0) and not self._left
 
     def _since_s(self, moment_s: float) -> float:
         return self._shell.clock.monotonic_s() - moment_s
@@ -118,6 +139,7 @@ class Service:
             self._send_verdicts()
             if self._verdicts.poll(POLL_MS):
                 self._read_acks()
+            self._shell.beat(done=self._done, left=self._left)
         if len(self._outbox):
             log.error("%d verdicts were not acknowledged by the sinks", len(self._outbox))
 
@@ -126,8 +148,9 @@ class Service:
         timeout_ms = POLL_MS
         if room and len(self._scheduler):
             timeout_ms = min(POLL_MS, -(-self._engine.wait_ns // NS_PER_MS))
-        # Without room frames stay unread, and a poll that looks at them would never wait.
-        ready = dict((self._poller if room else self._other_poller).poll(timeout_ms))
+        # A poll that looks at frames that stay unread would never wait.
+        poller = self._poller if room and self._may_read != 0 else self._other_poller
+        ready = dict(poller.poll(timeout_ms))
         if self._control in ready:
             self._answer()
         if self._verdicts in ready:
@@ -147,6 +170,7 @@ class Service:
             self._lines.reload()
         if self._heartbeat.due():
             self._beat()
+        self._shell.beat(done=self._done, left=self._left)
 
     def _has_room(self) -> bool:
         return self._outbox.has_room(self._config.scorer.max_batch_frames + len(self._scheduler))
@@ -154,12 +178,14 @@ class Service:
     def _read_frames(self) -> None:
         """Take what fits; the rest waits in ZeroMQ, then in ingest, where the newest wins."""
         for _ in range(self._config.scorer.max_pending_frames):
-            if not self._scheduler.has_room or not self._has_room():
+            if not self._scheduler.has_room or not self._has_room() or self._may_read == 0:
                 return
             try:
                 parts = self._frames.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            if self._may_read is not None:
+                self._may_read -= 1
             self._received_s = self._shell.clock.monotonic_s()
             try:
                 frame = decode_frame(parts)
@@ -192,6 +218,7 @@ class Service:
                 continue
             if isinstance(message, AckMessage):
                 self._outbox.acknowledge(message.delivery_ids)
+                self._acknowledged += len(message.delivery_ids)
 
     def _answer(self) -> None:
         try:
@@ -243,10 +270,11 @@ class Service:
             state=ProcessState.DRAINING if self._shell.stopping else ProcessState.READY,
             sent_ns=self._shell.clock.wall_ns(),
             version=software_version(),
-            pending=len(self._scheduler) + len(self._outbox),
+            pending=self._left,
             wire_errors=self._wire_errors,
             frames_scored=sum(self._engine.outcomes.values()),
             pictures_dropped=self._evidence.dropped,
+            process_restarts=self._process_restarts,
         )
         try:
             self._status.send(encode(message), zmq.NOBLOCK)

@@ -12,14 +12,12 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import httpx
 import standardwebhooks
 from cloudevents.core.bindings.http import to_structured_event
-from cloudevents.core.v1.event import CloudEvent
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -30,18 +28,18 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from contract.clock import NS_PER_S, Clock
+from contract.clock import Clock
 from contract.config_sinks import WebhookSettings
 from contract.errors import ConfigError
+from contract.messages import CameraMessage, ProcessMessage, StatusMessage
 from contract.process import Every
 from contract.reasons import DeliveryReason
 from contract.redact import remember_secret
 from sinks.arrival import Arrival, EvidencePath
+from sinks.mes.notice import DRIFT_TYPE, VERDICT_TYPE, Notice, RestartWatch, utc
 from sinks.metrics.metrics import Metrics
 from sinks.store.event import Event
 
-VERDICT_TYPE: Final = "flawline.verdict"
-DRIFT_TYPE: Final = "flawline.drift"
 GIVE_UP_S = 2.0
 IDLE_S = 0.2
 MAX_WAIT_S = 300.0
@@ -67,18 +65,6 @@ class Unavailable(Exception):
 
 class Refused(Exception):
     """An answer that will not change when the event is sent again."""
-
-
-class Notice(NamedTuple):
-    """What is to be sent: the event, and what it is sent for."""
-
-    type: str
-    event: Event
-
-    @property
-    def id(self) -> str:
-        """The same for every retry; a verdict that raised an alarm is told as both."""
-        return self.event.event_id if self.type == VERDICT_TYPE else f"{self.event.event_id}-drift"
 
 
 class Webhook:
@@ -108,6 +94,7 @@ class Webhook:
         self._clock = clock
         self._metrics = metrics
         self._queue: queue.Queue[Notice] = queue.Queue(settings.queue_size)
+        self._restarts = RestartWatch()
         self._complain = Every(60.0, clock)
 
     def offer(self, arrival: Arrival) -> bool:
@@ -122,10 +109,16 @@ class Webhook:
             return True
         path = self._evidence_path(arrival)
         event = Event.of(arrival.header, arrived_ns=arrival.arrived_ns, evidence=path)
-        refused = [each for each in types if not self._put(Notice(each, event))]
+        refused = [each for each in types if not self._put(Notice.of_verdict(event, each))]
         if len(refused) > 1:  # The caller counts one.
             self._metrics.dropped(self.name, DeliveryReason.QUEUE_FULL, len(refused) - 1)
         return not refused
+
+    def observe(self, message: StatusMessage) -> None:
+        """Queue that a process was started again, if that is what `message` tells."""
+        if isinstance(message, ProcessMessage | CameraMessage) and self._restarts.is_news(message):
+            if not self._put(Notice.of_restart(message)):
+                self._metrics.dropped(self.name, DeliveryReason.QUEUE_FULL)
 
     def _put(self, notice: Notice) -> bool:
         try:
@@ -169,7 +162,7 @@ class Webhook:
             self._give_up(reason, error)
 
     def _post(self, client: httpx.Client, notice: Notice, timeout_s: float) -> None:
-        message = to_structured_event(_cloud_event(notice))
+        message = to_structured_event(notice.cloud_event())
         headers = message.headers | self._signature(notice.id, message.body)
         url = self._settings.url
         try:
@@ -194,7 +187,7 @@ class Webhook:
         """Headers of the Standard Webhooks scheme; none without a secret."""
         if self._signer is None:
             return {}
-        now = _utc(self._clock.wall_ns())
+        now = utc(self._clock.wall_ns())
         return {
             "webhook-id": event_id,
             "webhook-timestamp": str(int(now.timestamp())),
@@ -209,7 +202,7 @@ class Webhook:
             if value.isdecimal():
                 return min(float(value), MAX_WAIT_S)
             until = parsedate_to_datetime(value)
-            wait_s = (until - _utc(self._clock.wall_ns())).total_seconds()
+            wait_s = (until - utc(self._clock.wall_ns())).total_seconds()
         except (ValueError, TypeError):
             return None
         return min(max(0.0, wait_s), MAX_WAIT_S)
@@ -226,21 +219,6 @@ def _back_off(state: RetryCallState) -> float:
     if isinstance(error, Unavailable) and error.retry_after_s is not None:
         return error.retry_after_s
     return _FULL_JITTER(state)
-
-
-def _cloud_event(notice: Notice) -> CloudEvent:
-    event = notice.event
-    return CloudEvent(
-        {
-            "id": notice.id,
-            "source": f"/flawline/{event.station}/{event.line}/{event.camera}",
-            "type": notice.type,
-            "subject": f"{event.epoch}/{event.frame_id}",
-            "time": _utc(event.times.captured_ns),
-            "datacontenttype": "application/json",
-        },
-        event.row(),
-    )
 
 
 def signer_of(
@@ -267,7 +245,3 @@ def signer_of(
             f"webhook {settings.name}: {settings.secret_env} holds no signing secret",
             "expected whsec_ and base64",
         ) from None
-
-
-def _utc(ns: int) -> datetime:
-    return datetime.fromtimestamp(ns / NS_PER_S, UTC)

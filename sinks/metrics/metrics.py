@@ -25,6 +25,7 @@ from contract.reasons import DeliveryReason
 from sinks.arrival import Arrival
 from sinks.ledger.book import Book, Settled
 from sinks.metrics.liveness import Liveness
+from sinks.metrics.restarts import Restarts
 from sinks.metrics.totals import Totals
 
 LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
@@ -45,6 +46,7 @@ class Metrics:
         self._clock = clock
         self._totals = Totals()
         self._liveness = Liveness(clock)
+        self._restarts = Restarts()
         self._lock = threading.Lock()
 
         def counter(name: str, help_text: str, *labels: str) -> Counter:
@@ -108,6 +110,7 @@ class Metrics:
         )
         gauge("build_info", "Version of the software", "version").labels(version).set(1)
         self.registry.register(self._liveness)
+        self.registry.register(self._restarts)
         prometheus.ProcessCollector(registry=self.registry)
 
     @contextmanager
@@ -151,6 +154,7 @@ class Metrics:
     def observe(self, message: StatusMessage) -> None:
         """Take note of a heartbeat and of running totals."""
         self._liveness.observe(message)
+        self._restarts.observe(message)
         with self._lock:
             if isinstance(message, CameraMessage):
                 camera = message.stream[:3]

@@ -117,6 +117,15 @@ class Plc:
         with self._lock:
             return self._waiting.count if self._waiting else 0
 
+    @property
+    def state(self) -> str:
+        """How the PLC and its line are, in a word or two."""
+        if not self._connected:
+            return "not connected"
+        with self._lock:
+            fault = self._pulse.fault()
+        return "online" if fault is Fault.NONE else f"fault {fault.name.lower()}"
+
     def work(self, stop: threading.Event) -> None:
         """Write results and heartbeats until `stop`, then say so to the PLC."""
         settings = self._settings

@@ -107,9 +107,10 @@ class Store:
                     key = book.key._asdict()
                     connection.execute(sa.insert(LEDGER).values(**key, **row, pruned={}))
 
-    def books(self, *, open_only: bool = False) -> list[Book]:
-        """All books, or those not closed, oldest first."""
+    def books(self, *, open_only: bool = False, since_epoch: int = 0) -> list[Book]:
+        """All books, or those not closed, or of streams from an epoch on; oldest first."""
         query = sa.select(LEDGER).order_by(LEDGER.c.epoch, LEDGER.c.line, LEDGER.c.camera)
+        query = query.where(LEDGER.c.epoch >= since_epoch)
         if open_only:
             query = query.where(LEDGER.c.state == "open")
         return [book_from_row(row) for row in self._rows(query)]
@@ -189,6 +190,21 @@ class Store:
             if len(page) < PAGE or event is None:
                 return
             page = self._rows(query.where(place > (event.times.captured_ns, event.event_id)))
+
+    def newest_scored(self, line: str, *, since_ns: int) -> Event | None:
+        """The newest event of `line` that has a score, captured `since_ns` or later."""
+        query = (
+            sa.select(EVENTS)
+            .where(
+                EVENTS.c.line == line,
+                EVENTS.c.captured_ns >= since_ns,
+                EVENTS.c.anomaly_score.is_not(None),
+            )
+            .order_by(EVENTS.c.captured_ns.desc())
+            .limit(1)
+        )
+        rows = self._rows(query)
+        return Event(**rows[0]) if rows else None
 
     def drops(self, stream: StreamKey) -> list[Drop]:
         """The ranges of `stream` that ended without verdicts, in order."""

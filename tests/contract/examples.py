@@ -141,6 +141,22 @@ EXAMPLES: dict[str, Message] = {
         frames_scored=17,
         pictures_dropped=2,
     ),
+    "process_restarted": ProcessMessage(
+        station="hall-1",
+        process="sinks",
+        state=ProcessState.READY,
+        sent_ns=CAPTURED_NS,
+        version="0.1.0",
+        process_restarts={"exited": 2, "hung": 1},
+    ),
+    "camera_restarted": CameraMessage(
+        **STREAM._asdict(),
+        sent_ns=CAPTURED_NS,
+        state=CameraState.STREAMING,
+        decoded=100,
+        admitted=20,
+        process_restarts={"exited": 0, "hung": 3},
+    ),
     "request": RequestMessage(
         command="enroll",
         line="bottles",

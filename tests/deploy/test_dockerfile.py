@@ -81,6 +81,12 @@ def test_its_extra_brings_what_it_imports(target: str) -> None:
     assert not missing, "the image would lack it: declare it in pyproject.toml"
 
 
+def test_no_file_of_a_working_directory_runs_in_the_place_of_ours() -> None:
+    """Whatever is started in an image, with `-m` or `-c`, by us or by others."""
+    [environment] = [step for step in stages()["runtime"] if step.startswith("ENV ")]
+    assert "PYTHONSAFEPATH=1" in environment
+
+
 def test_every_base_is_exact_or_a_stage_above() -> None:
     seen: list[str] = []
     for name, instructions in stages().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,6 +104,31 @@ def test_without_a_scorer_a_live_stream_drops_and_says_why(clip: Path) -> None:
     (end,) = station.ends
     assert station.dropped_ids == list(range(end.admitted))
     assert station.drops[-1].reason == "shutdown"
+
+
+def test_a_stop_waits_for_a_slow_scorer_that_gets_on(clip: Path) -> None:
+    """A file at full speed has no deadline: what was admitted is worth waiting for."""
+    camera = {"source": str(clip), "pace": "fast"}
+    with Station(camera, seconds_per_frame=1.2) as station:
+        station.until(lambda: len(station.frames) > 2, "frames come")
+        station.stop()
+        station.until(lambda: station.ends, "the end is told")
+        assert station.until_exit() == 0
+    (end,) = station.ends
+    assert end.reason == "stopped"
+    assert end.admitted < 40
+    assert station.frame_ids == list(range(end.admitted))
+
+
+def test_a_second_signal_gives_up_what_waits(clip: Path) -> None:
+    camera = {"source": str(clip), "pace": "fast"}
+    with Station(camera, seconds_per_frame=600) as station:
+        station.until(lambda: station.frames and station.cameras, "a frame comes")
+        station.stop()
+        station.process.send_signal(signal.SIGINT)
+        station.until(lambda: station.ends, "the end is told")
+        assert station.until_exit() == 0
+    assert {drop.reason for drop in station.drops} == {"shutdown"}
 
 
 def test_drops_wait_for_sinks_that_come_late(clip: Path) -> None:

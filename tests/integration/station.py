@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from sinks.store.audit import Audit
 from sinks.store.event import Event
 from sinks.store.store import Store
 
-DEADLINE_S = 60.0
+DEADLINE_S = 150.0
 POLL_S = 0.05
 
 
@@ -34,12 +35,19 @@ class Station:
         directory: short enough for ipc sockets.
         lines: the `lines` of the configuration.
         more: other top-level keys.
+        working_directory: where the command is typed.
     """
 
     def __init__(
-        self, directory: Path, lines: list[dict[str, Any]], more: Mapping[str, Any] | None = None
+        self,
+        directory: Path,
+        lines: list[dict[str, Any]],
+        more: Mapping[str, Any] | None = None,
+        *,
+        working_directory: Path | None = None,
     ) -> None:
         self.config_path = directory / "station.yaml"
+        self._working_directory = working_directory
         document = {
             "station": "test",
             "data_directory": str(directory / "data"),
@@ -55,9 +63,10 @@ class Station:
     def __enter__(self) -> Self:
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flawline", "run", "-c", str(self.config_path)],
+                [sys.executable, "-P", "-m", "flawline", "run", "-c", str(self.config_path)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                cwd=self._working_directory,
             )
         return self
 
@@ -84,7 +93,7 @@ class Station:
 
     def stop(self) -> int:
         """Ask the station to stop as Ctrl-C does; its exit code."""
-        self._running.send_signal(signal.SIGINT)
+        self.interrupt()
         return self.until_exit()
 
     def until_exit(self) -> int:
@@ -108,15 +117,21 @@ class Station:
             return False
         return True
 
-    def kill(self, process: str) -> None:
-        """End `scorer`, `sinks` or an `ingest` with SIGKILL, once it runs."""
+    def send(self, number: signal.Signals, process: str) -> int:
+        """Send a signal to `scorer`, `sinks` or an `ingest`, once it runs; its process id."""
+        self.until(lambda: self.process_ids(process), f"{process} runs")
+        [victim, *_] = self.process_ids(process)
+        os.kill(victim, number)
+        return victim
 
-        def victims() -> list[psutil.Process]:
-            children = psutil.Process(self._running.pid).children()
-            return [child for child in children if child.cmdline()[1:3] == ["-m", process]]
+    def process_ids(self, process: str) -> list[int]:
+        """The processes of this station that run `process`."""
+        children = psutil.Process(self._running.pid).children()
+        return [child.pid for child in children if _runs(child, process)]
 
-        self.until(victims, f"{process} runs")
-        victims()[0].kill()
+    def interrupt(self) -> None:
+        """As Ctrl-C does, once."""
+        self._running.send_signal(signal.SIGINT)
 
     def counts(self) -> Counter[Outcome]:
         """Frames per outcome so far, over all books."""
@@ -144,3 +159,10 @@ class Station:
             for row in text.splitlines()
             if row.split("{")[0].split(" ")[0] == name and all(each in row for each in wanted)
         )
+
+
+def _runs(child: psutil.Process, process: str) -> bool:
+    try:
+        return child.cmdline()[1:4] == ["-P", "-m", process]
+    except psutil.NoSuchProcess:
+        return False

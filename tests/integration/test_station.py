@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -160,7 +161,7 @@ def test_the_book_balances_after_a_process_was_killed(
     teach(station, "belt")
     with station:
         station.until(lambda: sum(station.counts()[o] for o in SCORED) >= 4, "verdicts flow")
-        station.kill(victim)
+        station.send(signal.SIGKILL, victim)
         epochs = len(station.audits())
         before = station.counts()
         station.until(

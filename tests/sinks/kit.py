@@ -119,8 +119,8 @@ def end(admitted: int, *, stream: StreamKey = STREAM) -> EndOfStreamMessage:
 
 
 def scorer_alive(**fields: Any) -> ProcessMessage:
-    values = {"state": ProcessState.READY, "sent_ns": time.time_ns()} | fields
-    return ProcessMessage(station="station", process="scorer", version="1", **values)
+    values = {"process": "scorer", "state": ProcessState.READY, "sent_ns": time.time_ns()} | fields
+    return ProcessMessage(station="station", version="1", **values)
 
 
 def config_for(directory: Path, *, line: dict[str, Any] | None = None, **sinks: Any) -> Config:

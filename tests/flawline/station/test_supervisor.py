@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from contract.errors import FlawlineError
-from flawline.station.supervisor import ProcessSpec, RestartPolicy, Stage, Supervisor
+from flawline.station.processes import ProcessSpec, Stage
+from flawline.station.supervisor import Supervisor
 
 DEADLINE_S = 30.0
 
@@ -21,8 +23,28 @@ UNTIL_TOLD = (
 )
 
 
+BEATS = """
+import os, signal, sys, time
+told = []
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *signal: told.append(signal))
+fd = next(int(b) for a, b in zip(sys.argv, sys.argv[1:]) if a == "--beat-fd")
+done = 0
+while len(told) < NEEDS_SIGNALS:
+    done += 1
+    os.write(fd, b'{"done": %d, "states": {"top": "%s"}}\\n' % (done, sys.argv[-3].encode()))
+    time.sleep(0.02)
+"""
+
+
 def spec(name: str, stage: Stage, code: str) -> ProcessSpec:
     return ProcessSpec(name, stage, ("-c", code))
+
+
+def beats(name: str, stage: Stage, *, needs_signals: int = 1, reads: object = None) -> ProcessSpec:
+    """A process that tells how far it is until it was told to stop so often."""
+    code = READY + BEATS.replace("NEEDS_SIGNALS", str(needs_signals))
+    return ProcessSpec(name, stage, ("-c", code), hung_after_s=1.0, reads=reads)
 
 
 def waits(name: str, stage: Stage, log: Path) -> ProcessSpec:
@@ -117,12 +139,106 @@ def test_a_scorer_that_does_not_start_says_why(tmp_path: Path) -> None:
         supervisor.start()
 
 
-def test_restarts_back_off_and_are_forgiven() -> None:
-    policy = RestartPolicy()
-    delays = []
-    for now_s in range(8):
-        policy.started(float(now_s))
-        delays.append(policy.ended(now_s + 0.5))
-    assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    policy.started(100.0)
-    assert policy.ended(161.0) == 0.5
+@pytest.mark.parametrize("stage", Stage)
+def test_a_process_that_hangs_is_killed_started_again_and_told_so(stage: Stage) -> None:
+    with Supervisor((beats("it", stage),)) as supervisor:
+        supervisor.start()
+        until(supervisor, lambda: supervisor.states()["it"].things == {"top": "--hung=0"})
+        hung = supervisor.process_ids()["it"]
+        os.kill(hung, signal.SIGSTOP)
+        until(supervisor, lambda: supervisor.process_ids().get("it", hung) != hung)
+        until(supervisor, lambda: supervisor.states()["it"].things == {"top": "--hung=1"})
+        assert supervisor.restarts == 1
+    assert not supervisor.failed
+
+
+def test_one_that_turns_is_left_alone_while_the_supervisor_itself_was_away() -> None:
+    """What was told meanwhile is heard before anybody is called silent."""
+    with Supervisor((beats("it", Stage.SCORER),)) as supervisor:
+        supervisor.start()
+        time.sleep(2.5)
+        supervisor.tend()
+        supervisor.tend()
+        assert supervisor.restarts == 0
+
+
+def test_a_hurried_stop_tells_them_a_second_time() -> None:
+    hurried: list[bool] = []
+    supervisor = Supervisor(
+        (beats("it", Stage.SCORER, needs_signals=2),),
+        hurried=lambda: bool(hurried),
+        on_turn=lambda: hurried.append(True),
+    )
+    with supervisor:
+        supervisor.start()
+        until(supervisor, lambda: bool(supervisor.states()["it"].things))
+        hurried.clear()
+    assert hurried, "the first signal alone did not end it"
+    assert not supervisor.failed
+
+
+def test_a_reload_touches_only_what_changed() -> None:
+    before = [beats(f"ingest {name}", Stage.INGEST, reads=1) for name in "abc"]
+    scorer, sinks = beats("scorer", Stage.SCORER, reads=1), beats("sinks", Stage.SINKS, reads=1)
+    after = [
+        before[0],
+        beats("ingest b", Stage.INGEST, reads=2),
+        beats("ingest d", Stage.INGEST, reads=1),
+        beats("scorer", Stage.SCORER, reads=2),
+        sinks,
+    ]
+    with Supervisor([*before, scorer, sinks]) as supervisor:
+        supervisor.start()
+        old = supervisor.process_ids()
+        assert supervisor.reload(after) == [
+            "ingest c: stopped",
+            "scorer: restarted",
+            "ingest b: restarted",
+            "ingest d: started",
+        ]
+        new = supervisor.process_ids()
+        assert new.keys() == {"ingest a", "ingest b", "ingest d", "scorer", "sinks"}
+        assert {name for name in new if old.get(name) == new[name]} == {"ingest a", "sinks"}
+        assert supervisor.reload(after) == []
+        assert supervisor.restarts == 0, "these were wanted"
+    assert not supervisor.failed
+
+
+def test_a_reload_tries_a_camera_again_that_was_down(tmp_path: Path) -> None:
+    cable = tmp_path / "cable"
+    code = f"import os, sys; os.path.exists({str(cable)!r}) or sys.exit(2);" + READY
+    camera = spec("ingest", Stage.INGEST, code)
+    with Supervisor((camera,), log_directory=tmp_path / "logs") as supervisor:
+        supervisor.start()
+        until(supervisor, lambda: supervisor.failed == ["ingest"])
+        assert supervisor.reload([camera]) == ["ingest: restarted"]
+        until(supervisor, lambda: supervisor.failed == ["ingest"])
+        cable.touch()
+        assert supervisor.reload([camera]) == ["ingest: restarted"]
+        until(supervisor, lambda: supervisor.finished)
+        assert not supervisor.failed
+
+
+def test_a_scorer_that_does_not_come_back_from_a_reload_leaves_the_others_running() -> None:
+    good = beats("scorer", Stage.SCORER)
+    others = [beats("ingest", Stage.INGEST), beats("sinks", Stage.SINKS)]
+    with Supervisor([good, *others]) as supervisor:
+        supervisor.start()
+        [problem] = supervisor.reload(
+            [spec("scorer", Stage.SCORER, "raise SystemExit(2)"), *others]
+        )
+        assert problem.startswith("problem: scorer did not start (exit code 2)")
+        assert supervisor.process_ids().keys() == {"ingest", "sinks"}
+        assert supervisor.reload([good, *others]) == ["scorer: restarted"]
+        assert supervisor.process_ids().keys() == {"ingest", "scorer", "sinks"}
+
+
+def test_the_last_word_of_a_process_is_kept() -> None:
+    last_word = (
+        "import os, sys; fd = int(sys.argv[sys.argv.index('--beat-fd') + 1]);"
+        'os.write(fd, b\'{"error": "no such region"}\\n\'); sys.exit(2)'
+    )
+    with Supervisor((spec("ingest top", Stage.INGEST, last_word),)) as supervisor:
+        supervisor.start()
+        until(supervisor, lambda: supervisor.finished)
+    assert supervisor.failures == [("ingest top", "no such region")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from contract.clock import SystemClock
+from contract.clock import Clock, SystemClock
 from contract.codec import decode_verdict, encode
 from contract.config import CacheSettings, Config
 from contract.messages import AckMessage, Outcome, VerdictMessage
 from contract.process import Shell
+from contract.progress import STALLED_S
 from contract.sockets import Sockets
 from scorer import WinClip
 from scorer.references.shelf import Shelf
@@ -29,17 +30,45 @@ from scorer.serving.lines import Lines, LineState, MemoryInUse
 from scorer.serving.scheduler import Scheduler
 from scorer.serving.service import OUTBOX_VERDICTS, Service
 from scorer.serving.verdicts import Thresholds
+from scorer.windows.backbone import Crop, Seen
 from tests.contract.stations import station
+from tests.fakes import FakeClock
 from tests.scorer.fake_model import LENIENT, FakeModel, fake_tiling
 from tests.scorer.frames import frame
 from tests.scorer.shelves import line
 
 
 class StoppingShell:
-    """Surroundings of a process that was told to stop before it began."""
+    """Surroundings of a process that was told to stop before it began.
 
-    clock = SystemClock()
+    Args:
+        turn_s: what each turn of the main loop takes, on a clock that stands still otherwise.
+    """
+
     stopping = True
+    hurried = False
+    restarts = None
+
+    def __init__(self, clock: Clock | None = None, *, turn_s: float = 0.1) -> None:
+        self.clock = clock or SystemClock()
+        self._turn_s = turn_s
+
+    def beat(self, **progress: int) -> None:
+        """Nobody listens, but time goes on."""
+        if isinstance(self.clock, FakeClock):
+            self.clock.advance(self._turn_s)
+
+
+class SlowModel(FakeModel):
+    """Takes its time."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def look(self, crops: Sequence[Crop], cache: object = None) -> list[Seen]:
+        self._clock.advance(STALLED_S - 1)
+        return super().look(crops, cache)
 
 
 class OneLine(dict[str, LineState]):
@@ -76,14 +105,11 @@ def _sinks(config: Config) -> Iterator[list[VerdictMessage]]:
             thread.join(10)
 
 
-@pytest.mark.parametrize("waiting", [3, OUTBOX_VERDICTS + 100])
-def test_any_number_of_waiting_frames_is_worked_off(short_directory: Path, waiting: int) -> None:
-    """`max_pending_frames` may be larger than the outbox."""
-    base = station(short_directory)
+def _serve(directory: Path, shell: StoppingShell, model: FakeModel, *, waiting: int) -> None:
+    """Run a service that was told to stop while `waiting` frames wait, to its end."""
+    base = station(directory)
     scorer_settings = base.scorer.model_copy(update={"max_pending_frames": waiting})
     config = base.model_copy(update={"scorer": scorer_settings})
-    shell = cast(Shell, StoppingShell())
-    model = cast(WinClip, FakeModel())
     lines = cast(
         Lines,
         OneLine(
@@ -95,8 +121,9 @@ def test_any_number_of_waiting_frames_is_worked_off(short_directory: Path, waiti
     shelf = Shelf(config.memory_directory)
     scheduler = Scheduler(max_pending=waiting, max_batch_frames=8, max_batch_tokens=1000)
     cache = CacheSettings.model_validate({"mode": "off"})
+    winclip = cast(WinClip, model)
     engine = Engine(
-        BatchScorer(model, lines, cache),
+        BatchScorer(winclip, lines, cache),
         lines,
         scheduler,
         shell.clock,
@@ -106,22 +133,58 @@ def test_any_number_of_waiting_frames_is_worked_off(short_directory: Path, waiti
     pixels = np.zeros((16, 16, 3), dtype=np.uint8)
     for number in range(waiting):
         assert engine.submit(frame(number, pixels=pixels), 0) == []
-    with _sinks(config) as received:
-        with (
-            Sockets(config) as sockets,
-            Collector(model, lines, shelf, shell.clock) as collector,
-            EvidenceSender(sockets.connect("evidence")) as evidence,
-        ):
-            Service(
-                shell,
-                config,
-                sockets,
-                engine=engine,
-                scheduler=scheduler,
-                lines=lines,
-                collector=collector,
-                shelf=shelf,
-                evidence=evidence,
-            ).run()
+    with (
+        Sockets(config) as sockets,
+        Collector(winclip, lines, shelf, shell.clock) as collector,
+        EvidenceSender(sockets.connect("evidence")) as evidence,
+    ):
+        Service(
+            cast(Shell, shell),
+            config,
+            sockets,
+            engine=engine,
+            scheduler=scheduler,
+            lines=lines,
+            collector=collector,
+            shelf=shelf,
+            evidence=evidence,
+        ).run()
+
+
+@pytest.mark.parametrize("waiting", [3, OUTBOX_VERDICTS + 100])
+def test_any_number_of_waiting_frames_is_worked_off(short_directory: Path, waiting: int) -> None:
+    """`max_pending_frames` may be larger than the outbox."""
+    with _sinks(station(short_directory)) as received:
+        _serve(short_directory, StoppingShell(), FakeModel(), waiting=waiting)
     assert sorted(verdict.frame_id for verdict in received) == list(range(waiting))
     assert {verdict.outcome for verdict in received} == {Outcome.PASS}
+
+
+def test_a_slow_model_is_waited_for_as_long_as_it_gets_on(short_directory: Path) -> None:
+    """Every batch takes nearly as long as nothing may take; together they take ten times that.
+
+    So long that verdicts are sent again meanwhile, which the sinks count once.
+    """
+    clock = FakeClock()
+    with _sinks(station(short_directory)) as received:
+        _serve(short_directory, StoppingShell(clock), SlowModel(clock), waiting=80)
+    assert {verdict.outcome for verdict in received} == {Outcome.PASS}
+    assert {verdict.frame_id for verdict in received} == set(range(80))
+
+
+def test_without_sinks_a_drain_ends(
+    short_directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    _serve(short_directory, StoppingShell(clock, turn_s=1.0), FakeModel(), waiting=3)
+    assert "nothing has moved for 60 s" in caplog.text
+    assert "3 verdicts were not acknowledged" in caplog.text
+
+
+def test_in_a_hurry_what_waits_is_given_up_and_said(short_directory: Path) -> None:
+    shell = StoppingShell()
+    shell.hurried = True
+    with _sinks(station(short_directory)) as received:
+        _serve(short_directory, shell, FakeModel(), waiting=20)
+    assert {(each.outcome, each.reason) for each in received} == {(Outcome.UNSCORED, "shutdown")}
+    assert len(received) == 20

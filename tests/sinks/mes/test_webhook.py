@@ -16,7 +16,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from contract.clock import SystemClock
 from contract.config_sinks import WebhookSettings
 from contract.errors import ConfigError
-from contract.messages import Outcome, VerdictMessage
+from contract.messages import Outcome, ProcessMessage, VerdictMessage
 from contract.redact import redact
 from sinks.evidence.evidence import evidence_path
 from sinks.fanout import Fanout
@@ -25,7 +25,15 @@ from sinks.metrics.metrics import Metrics
 from sinks.store.event import event_id
 from tests.http_receiver import HANG, HttpReceiver, http_receiver
 from tests.plc import free_port
-from tests.sinks.kit import arrival, metrics, until, value_of, verdict
+from tests.sinks.kit import (
+    arrival,
+    camera,
+    metrics,
+    scorer_alive,
+    until,
+    value_of,
+    verdict,
+)
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -98,6 +106,40 @@ def test_only_wanted_outcomes_are_sent(receiver: HttpReceiver) -> None:
         it.tell(verdict(0), verdict(1, Outcome.FAIL), verdict(2, deadline_ns=1))
         until(lambda: receiver.requests)
     assert [request.document["data"]["frame_id"] for request in receiver.requests] == [2]
+
+
+def test_a_restart_of_a_process_is_told_once(receiver: HttpReceiver) -> None:
+    """Not what was before these sinks began, but for their own."""
+
+    def restarted(process: str, **restarts: int) -> ProcessMessage:
+        return scorer_alive(process=process, process_restarts=restarts)
+
+    with hook(receiver.url, outcomes=["FAIL"]) as it:
+        for message in (
+            restarted("scorer", exited=1, hung=0),
+            restarted("scorer", exited=1, hung=1),
+            restarted("scorer", exited=1, hung=1),
+            restarted("sinks", exited=0, hung=1),
+            camera(3, process_restarts={"exited": 0, "hung": 0}),
+            camera(3, process_restarts=None),
+            camera(3, process_restarts={"exited": 1, "hung": 0}),
+        ):
+            it.sink.observe(message)
+        until(lambda: len(receiver.requests) == 3)
+    told = [request.document for request in receiver.requests]
+    assert {document["type"] for document in told} == {"flawline.restart"}
+    assert [(document["source"], document["data"]) for document in told] == [
+        (
+            f"/flawline/station/{process.replace(' ', '/')}",
+            {"station": "station", "process": process, "restarts": restarts},
+        )
+        for process, restarts in (
+            ("scorer", {"exited": 1, "hung": 1}),
+            ("sinks", {"exited": 0, "hung": 1}),
+            ("ingest top", {"exited": 1, "hung": 0}),
+        )
+    ]
+    assert len({document["id"] for document in told}) == 3
 
 
 def test_an_alarm_is_told_whatever_the_outcome(receiver: HttpReceiver) -> None:

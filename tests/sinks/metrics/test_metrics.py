@@ -154,7 +154,7 @@ def test_life_is_worked_out_at_the_scrape(numbers: Metrics, clock: FakeClock) ->
 
 def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) -> None:
     numbers.observe(camera(1))
-    numbers.observe(scorer_alive())
+    numbers.observe(scorer_alive(process_restarts={"exited": 0, "hung": 1}))
     shadowed: dict[str, Any] = {
         "shadow_version": "v2",
         "shadow_score": 0.6,
@@ -192,10 +192,11 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_ledger_open_frames",
         "flawline_ledger_contradictions",
         "flawline_heartbeat_age_seconds",
+        "flawline_process_restarts",
         "flawline_build_info",
     }
     agreed = {"station", "line", "camera", "verdict", "reason", "stage", "sink", "version", "le"}
-    agreed |= {"shadow_verdict", "direction"}
+    agreed |= {"shadow_verdict", "direction", "process"}
     used = {label for name in ours for sample in families[name].samples for label in sample.labels}
     assert used <= agreed
     bounds = {
@@ -204,6 +205,23 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         if "le" in sample.labels
     }
     assert bounds == {*LATENCY_BUCKETS_S, float("inf")}
+
+
+def test_restarts_are_those_of_the_supervisor(numbers: Metrics) -> None:
+    """Totals, so that they need no memory of what was heard before."""
+
+    def restarts(process: str, reason: str) -> float:
+        return value_of(numbers, "process_restarts_total", process=process, reason=reason)
+
+    numbers.observe(scorer_alive(process_restarts={"exited": 2, "hung": 0}))
+    numbers.observe(scorer_alive(process_restarts={"exited": 2, "hung": 1}))
+    numbers.observe(scorer_alive(process="sinks", process_restarts={"exited": 1, "hung": 0}))
+    numbers.observe(camera(3, process_restarts={"exited": 0, "hung": 4}))
+    numbers.observe(camera(4, process_restarts=None))
+    assert restarts("scorer", "exited") == 2
+    assert restarts("scorer", "hung") == 1
+    assert restarts("sinks", "exited") == 1
+    assert restarts("ingest top", "hung") == 4
 
 
 def test_an_occupied_port_is_named(numbers: Metrics, tmp_path: Path) -> None:

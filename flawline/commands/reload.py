@@ -1,0 +1,61 @@
+"""`flawline reload`: a running station reads its configuration again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from contract.config_file import load_config
+from contract.errors import EXIT_OK, EXIT_RECOVERABLE, FlawlineError
+from flawline.options import DEFAULT_CONFIG, ConfigPath
+from flawline.station.presence import Note, running_in
+
+POLL_S = 0.2
+RELOAD_LIMIT_S = 600.0
+
+
+def reload(
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Have the running station take over its configuration, and say what was restarted.
+
+    A mistake is told and leaves the station as it is. Only processes that read what changed start
+    anew: a camera's own settings touch that camera alone.
+    """
+    raise typer.Exit(reload_station(config))
+
+
+def reload_station(config_path: Path) -> int:
+    """Ask for a reload and wait until it is done; the exit code.
+
+    Raises:
+        ConfigError: the new configuration cannot be used.
+        FlawlineError: no station runs with it, or it does not answer.
+    """
+    note = running_in(load_config(config_path).run_directory)
+    if note.config != config_path.resolve():
+        raise FlawlineError(
+            f"the station that runs there has the configuration {note.config}", "reload that one"
+        )
+    os.kill(note.process_id, signal.SIGHUP)
+    with Console(stderr=True).status("waiting for the station"):
+        answer = _await_answer(note, load_config(config_path).run_directory)
+    for line in answer.done:
+        typer.echo(line)
+    sound = answer.accepted and not any(line.startswith("problem") for line in answer.done)
+    return EXIT_OK if sound else EXIT_RECOVERABLE
+
+
+def _await_answer(before: Note, directory: Path) -> Note:
+    deadline_s = time.monotonic() + RELOAD_LIMIT_S
+    while time.monotonic() < deadline_s:
+        note = running_in(directory)
+        if note.reloads > before.reloads:
+            return note
+        time.sleep(POLL_S)
+    raise FlawlineError(f"the station did not answer in {RELOAD_LIMIT_S:.0f} s", "see its log")

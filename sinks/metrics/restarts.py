@@ -1,0 +1,43 @@
+"""How often the supervisor had to start processes again: what each process was told of itself.
+
+The totals are those of the supervisor's run, so they outlast a restart of the sinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from contract.messages import CameraMessage, ProcessMessage, StatusMessage
+
+
+class Restarts(Collector):
+    """Restarts per process and reason, as the newest message of each has them."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, Mapping[str, int]] = {}
+
+    def observe(self, message: StatusMessage) -> None:
+        """Take note of a heartbeat; other messages say nothing of restarts."""
+        if isinstance(message, ProcessMessage):
+            self.note(message.process, message.process_restarts)
+        elif isinstance(message, CameraMessage):
+            self.note(f"ingest {message.camera}", message.process_restarts)
+
+    def note(self, process: str, totals: Mapping[str, int] | None) -> None:
+        """`process` has been restarted so often; None: nobody supervises it."""
+        if totals is not None:
+            self._totals[process] = totals
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        restarts = CounterMetricFamily(
+            "flawline_process_restarts",
+            "Restarts of a process by its supervisor: it exited, or it hung and was killed",
+            labels=("process", "reason"),
+        )
+        for process, totals in self._totals.copy().items():
+            for reason, count in totals.items():
+                restarts.add_metric([process, reason], count)
+        yield restarts

@@ -1,0 +1,67 @@
+"""What a change of the configuration restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.config import Config
+from flawline.station.processes import processes_of
+
+EVERYTHING = {"sinks", "scorer", "ingest a-top", "ingest a-side", "ingest b-top"}
+
+
+def config(line: Mapping[str, Any], camera: Mapping[str, Any], more: Mapping[str, Any]) -> Config:
+    """Two lines; `line` and `camera` change line a and its camera a-top."""
+    top = {"name": "a-top", "source": "/dev/video0", **camera}
+    return Config.model_validate(
+        {
+            "lines": [
+                {
+                    "name": "a",
+                    **line,
+                    "cameras": [top, {"name": "a-side", "source": "/dev/video1"}],
+                },
+                {"name": "b", "cameras": [{"name": "b-top", "source": "/dev/video2"}]},
+            ],
+            "sinks": {"modbus": [{"name": "gate", "line": "a", "host": "10.0.0.9"}]},
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "camera", "more", "touched"),
+    [
+        ({}, {}, {}, set()),
+        ({}, {"fps": 5}, {}, {"ingest a-top"}),
+        ({}, {"source": "rtsp://10.0.0.7/live"}, {}, {"ingest a-top"}),
+        ({}, {"credentials": {"username": "u", "password_env": "P"}}, {}, {"ingest a-top"}),
+        (
+            {},
+            {"region": {"x_px": 0, "y_px": 0, "width_px": 99, "height_px": 99}},
+            {},
+            {"ingest a-top", "scorer"},
+        ),
+        ({"fail_threshold": 0.7}, {}, {}, {"scorer"}),
+        ({"review_as": "PASS"}, {}, {}, {"scorer", "sinks"}),
+        ({"deadline_s": 2.0}, {}, {}, {"scorer", "ingest a-top", "ingest a-side"}),
+        ({}, {}, {"scorer": {"max_batch_frames": 2}}, {"scorer"}),
+        ({}, {}, {"sinks": {"queue_size": 99}}, {"sinks"}),
+        ({}, {}, {"supervisor": {"scorer_hung_after_s": 99}}, set()),
+        ({}, {}, {"station": "other"}, EVERYTHING),
+        ({}, {}, {"data_directory": "/other"}, EVERYTHING),
+        ({}, {}, {"network": {"directory": "/other"}}, EVERYTHING),
+    ],
+)
+def test_only_what_reads_a_setting_is_touched_by_it(
+    line: Mapping[str, Any], camera: Mapping[str, Any], more: Mapping[str, Any], touched: set[str]
+) -> None:
+    path = Path("station.yaml")
+    before = {spec.name: spec for spec in processes_of(config({}, {}, {}), path)}
+    after = {spec.name: spec for spec in processes_of(config(line, camera, more), path)}
+    assert before.keys() == after.keys() == EVERYTHING
+    assert {name for name in after if after[name] != before[name]} == touched
