@@ -45,7 +45,7 @@ class Station:
         clock = clock or SystemClock()
         self._config = config
         self._config_path = config_path
-        self._display = screen
+        self._display = display
         self._stop = stop
         self._supervisor = Supervisor(
             processes_of(config, config_path),
