@@ -43,8 +43,16 @@ PRODUCTS = (CONFIG_NAME, "report.html", "heatmaps", "memories", "logs")
 TEND_S = 0.1
 
 
-def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
+def run_demo(
+    directory: Path, *, live: bool, metrics_port: int | None, seconds: float | None = None
+) -> int:
     """Play the clip, print the summary, write the report; 0 if the run was sound.
+
+    Args:
+        directory: gets the report, the store and the heatmaps.
+        live: loop until Ctrl-C.
+        metrics_port: of /metrics; None: 9464 if `live`, else a free one.
+        seconds: how much of the clip to show; None: all of it.
 
     Raises:
         StorageError: `directory` cannot be written or holds something else.
@@ -60,6 +68,7 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
         tempfile.TemporaryDirectory(prefix="flawline-") as run_directory,
     ):
         truth = Truth.load(assets / "truth.json")
+        stop_at = None if seconds is None else round(seconds * truth.fps)
         config_path = _configure(
             directory,
             truth,
@@ -80,7 +89,14 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
                     if metrics_port
                     else f"live: the port of /metrics is in {directory / 'logs' / 'sinks.log'}"
                 )
-            _watch(supervisor, config, truth, stop, live=live, console=console)
+            _watch(
+                supervisor,
+                config,
+                stop,
+                expected=None if live else stop_at or truth.num_frames,
+                stop_at=stop_at,
+                console=console,
+            )
         if supervisor.failed:
             raise FlawlineError(
                 f"ended with errors: {', '.join(supervisor.failed)}", f"see {directory / 'logs'}"
@@ -186,13 +202,22 @@ def _teach(config: Config, assets: Path, console: Console) -> Calibration:
 def _watch(
     supervisor: Supervisor,
     config: Config,
-    truth: Truth,
     stop: StopRequest,
     *,
-    live: bool,
+    expected: int | None,
+    stop_at: int | None,
     console: Console,
 ) -> None:
-    """Tend the processes and show how far the clip is, until its end or a signal."""
+    """Tend the processes and show how far the clip is, until its end or a signal.
+
+    Args:
+        supervisor: of the processes.
+        config: where the store is.
+        stop: the signal.
+        expected: frames until the end, to show; None: endless.
+        stop_at: end when the books hold so many decoded frames; those in flight are judged yet.
+        console: where to show it.
+    """
     from sinks.store.store import Store
 
     columns = (
@@ -202,13 +227,12 @@ def _watch(
         TextColumn("frames  {task.fields[found]}"),
         TimeElapsedColumn(),
     )
-    total = None if live else truth.num_frames
     told_s = time.monotonic()
     with (
         Store.open_existing(config.store_url) as store,
         Progress(*columns, console=console) as progress,
     ):
-        task = progress.add_task("inspecting", total=total, found="")
+        task = progress.add_task("inspecting", total=expected, found="")
         while not stop.wait(TEND_S) and not supervisor.finished:
             supervisor.tend()
             books = store.books()
@@ -216,9 +240,11 @@ def _watch(
             counts = sum((book.counts for book in books), Counter[Outcome]())
             found = "  ".join(f"{counts[o]} {o}" for o in Outcome if counts[o])
             progress.update(task, completed=decoded, found=found)
+            if stop_at is not None and decoded >= stop_at:
+                break
             if not console.is_terminal and time.monotonic() - told_s > 10:
                 told_s = time.monotonic()
-                console.print(f"{decoded} of {total or 'endless'} frames  {found}")
+                console.print(f"{decoded} of {expected or 'endless'} frames  {found}")
         progress.update(task, found="closing the books")
 
 
@@ -230,14 +256,14 @@ def _conclude(
 
     with Store.open_existing(config.store_url) as store:
         summary = summarise(list(store.audit()), events := list(store.events()))
-    parts = judge_parts(events, truth)
+    parts = judge_parts(events, truth, num_frames=summary.decoded)
     false = FalseRejects(
         calibration.false_reject_rate,
         calibration.false_reject_bound,
         len(calibration.scores),
         *false_frames(events, truth),
     )
-    print_summary(summary, parts, false, console)
+    print_summary(summary, parts, false, truth, console)
     report = directory / "report.html"
     write_report(
         report,
@@ -257,14 +283,22 @@ def _scored(events: list[Event]) -> bool:
 
 
 def print_summary(
-    summary: Summary, parts: list[PartResult], false: FalseRejects, console: Console
+    summary: Summary,
+    parts: list[PartResult],
+    false: FalseRejects,
+    truth: Truth,
+    console: Console,
 ) -> None:
     """The run in a screenful."""
     outcomes = "  ".join(f"{summary.outcomes[outcome]} {outcome}" for outcome in Outcome)
     findings = Counter(part.finding for part in parts)
     defective = sum(part.part.defect is not None for part in parts)
     console.print()
-    console.print(f"frames decoded   {summary.decoded}")
+    cut = summary.decoded < truth.num_frames
+    shown = (
+        f" of the clip's {truth.num_frames}: parts that passed by then are judged" if cut else ""
+    )
+    console.print(f"frames decoded   {summary.decoded}{shown}")
     console.print(f"frames admitted  {summary.admitted} ({FPS:g} per second of {LINE})")
     console.print(f"outcomes         {outcomes}")
     for reason, frames in sorted(summary.unscored.items()):
