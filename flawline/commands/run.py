@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from contract.clock import SystemClock
 from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE
+from contract.notify import Notifier
 from contract.process import configure_logging
 from flawline.options import DEFAULT_CONFIG
 from flawline.station.stop import StopRequest
@@ -41,12 +44,17 @@ def run_station(config_path: Path, *, log_level: str) -> int:
     config = load_config(config_path)
     stop = StopRequest()
     specs = processes_of(config, config_path)
-    with Supervisor(specs, log_level=log_level) as supervisor:
+    with (
+        Supervisor(specs, log_level=log_level) as supervisor,
+        Notifier(os.environ, SystemClock()) as systemd,
+    ):
         supervisor.start(stopping=stop)
         if not stop():
+            systemd.ready()
             typer.echo(f"station {config.station} runs; Ctrl-C stops it", err=True)
         while not stop.wait(TEND_S) and not supervisor.finished:
             supervisor.tend()
+            systemd.alive()
     if supervisor.failed:
         typer.echo(f"ended with errors: {', '.join(supervisor.failed)}", err=True)
         return EXIT_RECOVERABLE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -34,10 +35,16 @@ class Station:
         directory: short enough for ipc sockets.
         lines: the `lines` of the configuration.
         more: other top-level keys.
+        environment: variables beside those of the tests.
     """
 
     def __init__(
-        self, directory: Path, lines: list[dict[str, Any]], more: Mapping[str, Any] | None = None
+        self,
+        directory: Path,
+        lines: list[dict[str, Any]],
+        more: Mapping[str, Any] | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.config_path = directory / "station.yaml"
         document = {
@@ -49,6 +56,7 @@ class Station:
         }
         self.config_path.write_text(yaml.safe_dump(document))
         self.config: Config = load_config(self.config_path)
+        self._environment = environment or {}
         self._log_path = directory / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,6 +66,7 @@ class Station:
                 [sys.executable, "-m", "flawline", "run", str(self.config_path)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **self._environment},
             )
         return self
 

@@ -1,0 +1,144 @@
+"""Make a release complete: the change log says when, and what is inside stands in an SBOM.
+
+`make release` runs this after building. The SBOM (CycloneDX) lists what a station runs: the
+exact versions of this environment that `flawline[all]` brings, without what only developers
+need, and the weights in the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+WEIGHTS: Final = ROOT / "scorer" / "assets" / "flawline-mini.safetensors"
+SPECIFICATION: Final = SchemaVersion.V1_6
+
+
+def project_table(root: Path = ROOT) -> dict[str, Any]:
+    """The `[project]` table of pyproject.toml."""
+    table: dict[str, Any] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    return table
+
+
+def newest_entry(change_log: str) -> tuple[str, str]:
+    """Version and date, or `unreleased`, of the first entry of a change log.
+
+    Raises:
+        ValueError: there is none in the form of keepachangelog.com.
+    """
+    found = re.search(r"^## \[([^\]]+)\] - (unreleased|\d{4}-\d\d-\d\d)$", change_log, re.MULTILINE)
+    if found is None:
+        raise ValueError("the change log has no entry of the form `## [1.2.3] - 2026-01-31`")
+    return found[1], found[2]
+
+
+def require_dated(version: str, change_log: str) -> None:
+    """See that `version` may be released.
+
+    Raises:
+        ValueError: the change log begins with another version, or has no date for it.
+    """
+    newest, date = newest_entry(change_log)
+    if newest != version:
+        raise ValueError(f"CHANGELOG.md begins with {newest}, pyproject.toml says {version}")
+    if date == "unreleased":
+        raise ValueError(f"CHANGELOG.md has no date for {version}: write it in place of unreleased")
+
+
+def runtime_names(project: Mapping[str, Any]) -> set[str]:
+    """Canonical names of what `flawline[all]` asks for by itself."""
+    extras = project["optional-dependencies"]
+    [everything] = (Requirement(item) for item in extras["all"])
+    asked = [*project["dependencies"], *(item for e in everything.extras for item in extras[e])]
+    return {canonicalize_name(Requirement(item).name) for item in asked}
+
+
+def keep_runtime(document: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The SBOM `document` without components that the root does not reach through `names`."""
+    edges = {item["ref"]: item.get("dependsOn", []) for item in document["dependencies"]}
+    components = {item["bom-ref"]: item for item in document["components"]}
+    root = document["metadata"]["component"]["bom-ref"]
+    wanted = set(names)
+    edges[root] = [
+        ref for ref in edges[root] if canonicalize_name(components[ref]["name"]) in wanted
+    ]
+    reached, ahead = {root}, [root]
+    while ahead:
+        new = [ref for ref in edges.get(ahead.pop(), []) if ref not in reached]
+        reached.update(new)
+        ahead += new
+    return document | {
+        "components": [item for ref, item in components.items() if ref in reached],
+        "dependencies": [
+            {"ref": ref, "dependsOn": found} for ref, found in edges.items() if ref in reached
+        ],
+    }
+
+
+def weights_component() -> dict[str, Any]:
+    """The embedded model as a component."""
+    sha256 = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    return {
+        "bom-ref": WEIGHTS.stem,
+        "type": "machine-learning-model",
+        "name": WEIGHTS.stem,
+        "hashes": [{"alg": "SHA-256", "content": sha256}],
+    }
+
+
+def bill_of_materials() -> str:
+    """The SBOM as JSON.
+
+    Raises:
+        ValueError: it breaks the CycloneDX schema.
+        subprocess.CalledProcessError: the environment cannot be read.
+    """
+    command = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible"]
+    command += ["--sv", SPECIFICATION.to_version(), "--no-validate", sys.executable]
+    command += ["--pyproject", str(ROOT / "pyproject.toml")]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    document = keep_runtime(json.loads(ran.stdout), runtime_names(project_table()))
+    document["components"].append(weights_component())
+    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    if (error := JsonStrictValidator(SPECIFICATION).validate_str(text)) is not None:
+        raise ValueError(f"the SBOM breaks the CycloneDX schema: {error}")
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dist", type=Path, help="folder with the wheel and the sdist")
+    dist = parser.parse_args().dist
+    version = project_table()["version"]
+    built = [dist / f"flawline-{version}-py3-none-any.whl", dist / f"flawline-{version}.tar.gz"]
+    try:
+        require_dated(version, (ROOT / "CHANGELOG.md").read_text("utf-8"))
+        for path in built:
+            if not path.is_file():
+                raise ValueError(f"{path} is not there: make dist")
+        sbom = dist / f"flawline-{version}.cdx.json"
+        sbom.write_text(bill_of_materials(), "utf-8")
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.name}\n" for p in [*built, sbom]]
+    (dist / "SHA256SUMS").write_text("".join(sums), "utf-8")
+    print("".join(sums), end="")
+    print(f"now: git tag --annotate v{version} --message 'Flawline {version}'")
+
+
+if __name__ == "__main__":
+    main()
