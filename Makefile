@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SYSTEM_STAMP := $(VENV)/.system
+# A worker per core, and no more than four: each loads torch, and processes of its own beside.
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: install demo test check bench clean
+.PHONY: install demo test test-quick check bench dist release clean
 
 install: $(STAMP)
 
@@ -25,7 +28,10 @@ $(SYSTEM_STAMP): tools/system_packages.sh
 	touch $@
 
 test: install $(SYSTEM_STAMP)
-	$(BIN)/python -m pytest
+	$(PYTEST) --durations 25 --durations-min 2
+
+test-quick: install
+	$(PYTEST) -m "not slow"
 
 check: install
 	$(BIN)/ruff check .
@@ -36,5 +42,13 @@ check: install
 bench: install
 	$(BIN)/flawline bench
 
+# The wheel is built from the sdist, so that both are whole.
+dist: install
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+release: dist
+	$(BIN)/python -m tools.release dist
+
 clean:
-	rm -rf $(VENV) build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

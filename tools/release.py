@@ -40,9 +40,12 @@ def newest_entry(change_log: str) -> tuple[str, str]:
     Raises:
         ValueError: there is none in the form of keepachangelog.com.
     """
-    found = re.search(r"^## \[([^\]]+)\] - (unreleased|\d{4}-\d\d-\d\d)$", change_log, re.MULTILINE)
+    first = next((line for line in change_log.splitlines() if line.startswith("## ")), "")
+    found = re.fullmatch(r"## \[([^\]]+)\] - (unreleased|\d{4}-\d\d-\d\d)", first)
     if found is None:
-        raise ValueError("the change log has no entry of the form `## [1.2.3] - 2026-01-31`")
+        raise ValueError(
+            f"the change log begins with {first!r}, not with an entry like `## [1.2.3] - 2026-01-31`"
+        )
     return found[1], found[2]
 
 
@@ -82,7 +85,13 @@ def keep_runtime(document: dict[str, Any], names: Iterable[str]) -> dict[str, An
         reached.update(new)
         ahead += new
     return document | {
-        "components": [item for ref, item in components.items() if ref in reached],
+        # Without its links: name, version and purl say what it is, and checking the syntax of
+        # some thousand addresses takes minutes.
+        "components": [
+            {key: value for key, value in item.items() if key != "externalReferences"}
+            for ref, item in components.items()
+            if ref in reached
+        ],
         "dependencies": [
             {"ref": ref, "dependsOn": found} for ref, found in edges.items() if ref in reached
         ],
