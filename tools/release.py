@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ def newest_entry(change_log: str) -> tuple[str, str]:
     found = re.fullmatch(r"## \[([^\]]+)\] - (unreleased|\d{4}-\d\d-\d\d)", first)
     if found is None:
         raise ValueError(
-            f"the change log begins with {first!r}, not with an entry like `## [1.2.3] - 2026-01-31`"
+            f"the change log begins with {first!r}, not with one like `## [1.2.3] - 2026-01-31`"
         )
     return found[1], found[2]
 
@@ -62,40 +63,53 @@ def require_dated(version: str, change_log: str) -> None:
         raise ValueError(f"CHANGELOG.md has no date for {version}: write it in place of unreleased")
 
 
-def runtime_names(project: Mapping[str, Any]) -> set[str]:
-    """Canonical names of what `flawline[all]` asks for by itself."""
+def runtime_requirements(project: Mapping[str, Any]) -> list[Requirement]:
+    """What `flawline[all]` asks for by itself."""
     extras = project["optional-dependencies"]
     [everything] = (Requirement(item) for item in extras["all"])
     asked = [*project["dependencies"], *(item for e in everything.extras for item in extras[e])]
-    return {canonicalize_name(Requirement(item).name) for item in asked}
+    return [Requirement(item) for item in asked]
 
 
-def keep_runtime(document: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The SBOM `document` without components that the root does not reach through `names`."""
-    edges = {item["ref"]: item.get("dependsOn", []) for item in document["dependencies"]}
-    components = {item["bom-ref"]: item for item in document["components"]}
-    root = document["metadata"]["component"]["bom-ref"]
-    wanted = set(names)
-    edges[root] = [
-        ref for ref in edges[root] if canonicalize_name(components[ref]["name"]) in wanted
-    ]
-    reached, ahead = {root}, [root]
+def installed_for(asked: Iterable[Requirement]) -> set[str]:
+    """Canonical names of all that `asked` brings here, by way of others too.
+
+    Raises:
+        ValueError: something of it is not installed.
+    """
+    ahead, seen = list(asked), set[tuple[str, str]]()
     while ahead:
-        new = [ref for ref in edges.get(ahead.pop(), []) if ref not in reached]
-        reached.update(new)
-        ahead += new
-    return document | {
-        # Without its links: name, version and purl say what it is, and checking the syntax of
-        # some thousand addresses takes minutes.
-        "components": [
-            {key: value for key, value in item.items() if key != "externalReferences"}
-            for ref, item in components.items()
-            if ref in reached
-        ],
-        "dependencies": [
-            {"ref": ref, "dependsOn": found} for ref, found in edges.items() if ref in reached
-        ],
-    }
+        requirement = ahead.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in {"", *requirement.extras} - {known for one, known in seen if one == name}:
+            seen.add((name, extra))
+            try:
+                wanted = map(Requirement, requires(name) or ())
+            except PackageNotFoundError:
+                raise ValueError(f"{name} is not installed: make install") from None
+            ahead += [r for r in wanted if r.marker is None or r.marker.evaluate({"extra": extra})]
+    return {name for name, _ in seen}
+
+
+def keep(document: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    """The SBOM `document` with the components called `names` alone.
+
+    Without their links: name, version and purl say what a component is, and checking the syntax
+    of some thousand addresses takes minutes.
+    """
+    components = [
+        {key: value for key, value in item.items() if key != "externalReferences"}
+        for item in document["components"]
+        if canonicalize_name(item["name"]) in names
+    ]
+    kept = {item["bom-ref"] for item in components}
+    kept.add(document["metadata"]["component"]["bom-ref"])
+    dependencies = [
+        {"ref": item["ref"], "dependsOn": [r for r in item.get("dependsOn", ()) if r in kept]}
+        for item in document["dependencies"]
+        if item["ref"] in kept
+    ]
+    return document | {"components": components, "dependencies": dependencies}
 
 
 def weights_component() -> dict[str, Any]:
@@ -120,7 +134,7 @@ def bill_of_materials() -> str:
     command += ["--sv", SPECIFICATION.to_version(), "--no-validate", sys.executable]
     command += ["--pyproject", str(ROOT / "pyproject.toml")]
     ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    document = keep_runtime(json.loads(ran.stdout), runtime_names(project_table()))
+    document = keep(json.loads(ran.stdout), installed_for(runtime_requirements(project_table())))
     document["components"].append(weights_component())
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"
     if (error := JsonStrictValidator(SPECIFICATION).validate_str(text)) is not None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
+from tests.conftest import SLOW
 from tools import release
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +31,10 @@ def test_commits_are_held_to_what_make_check_holds_them_to() -> None:
     hooks = [hook for repository in document["repos"] for hook in repository["hooks"]]
     assert [hook["entry"] for hook in hooks] == steps("check")
     assert all(hook["always_run"] and not hook["pass_filenames"] for hook in hooks)
+
+
+def test_what_is_called_slow_is_there() -> None:
+    assert [name for name in SLOW if not (ROOT / "tests" / name).exists()] == []
 
 
 def test_ci_runs_the_targets_that_people_run() -> None:
@@ -57,7 +63,7 @@ def test_images_carry_the_version_of_the_tree() -> None:
     [
         ("## [9.9.9] - 2026-01-31", "begins with 9.9.9, pyproject.toml says 1.0.0"),
         ("## [1.0.0] - unreleased", "has no date for 1.0.0"),
-        ("## 1.0.0", "not with an entry like"),
+        ("## 1.0.0", "not with one like"),
     ],
 )
 def test_a_change_log_that_does_not_fit_stops_the_release(entry: str, said: str) -> None:
@@ -69,24 +75,36 @@ def test_a_change_log_that_fits() -> None:
     release.require_dated("1.0.0", "# Changes\n\n## [1.0.0] - 2026-01-31\n")
 
 
-def test_the_sbom_keeps_what_is_reached_at_run_time_only() -> None:
+def test_the_sbom_keeps_what_a_station_runs() -> None:
     def component(name: str) -> dict[str, Any]:
         return {"bom-ref": f"{name}==1", "name": name}
 
     document = {
         "metadata": {"component": {"bom-ref": "root"}},
-        "components": [component(n) for n in ("My_Torch", "maths", "pytest", "pluggy", "stray")],
+        "components": [component(name) for name in ("My_Torch", "maths", "pytest")],
         "dependencies": [
             {"ref": "root", "dependsOn": ["My_Torch==1", "pytest==1"]},
-            {"ref": "My_Torch==1", "dependsOn": ["maths==1"]},
-            {"ref": "maths==1", "dependsOn": ["My_Torch==1"]},
-            {"ref": "pytest==1", "dependsOn": ["pluggy==1"]},
+            {"ref": "My_Torch==1", "dependsOn": ["maths==1", "pytest==1"]},
+            {"ref": "pytest==1", "dependsOn": ["maths==1"]},
         ],
     }
-    kept = release.keep_runtime(document, {"my-torch"})
-    assert [item["name"] for item in kept["components"]] == ["My_Torch", "maths"]
-    assert [item["ref"] for item in kept["dependencies"]] == ["root", "My_Torch==1", "maths==1"]
-    assert kept["dependencies"][0]["dependsOn"] == ["My_Torch==1"]
+    assert release.keep(document, {"my-torch", "maths"}) == {
+        "metadata": {"component": {"bom-ref": "root"}},
+        "components": [component("My_Torch"), component("maths")],
+        "dependencies": [
+            {"ref": "root", "dependsOn": ["My_Torch==1"]},
+            {"ref": "My_Torch==1", "dependsOn": ["maths==1"]},
+        ],
+    }
+
+
+def test_an_extra_is_followed_where_it_is_asked_for() -> None:
+    def asked(text: str) -> set[str]:
+        return release.installed_for([Requirement(text)])
+
+    assert asked("httpx") >= {"httpx", "httpcore", "h11", "idna"}
+    assert not asked("pytest-xdist") & {"psutil", "filelock"}
+    assert asked("pytest-xdist[psutil]") >= {"pytest-xdist", "psutil", "execnet"}
 
 
 def test_the_sbom_of_this_tree() -> None:
