@@ -6,8 +6,11 @@ STAMP := $(VENV)/.installed
 SYSTEM_STAMP := $(VENV)/.system
 # Without the theme's notice of its successor.
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+# Each worker may take 4 GB for models of real size, and starts processes of its own.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: install demo test check docs bench clean
+.PHONY: install demo test test-quick check docs bench dist release clean
 
 install: $(STAMP)
 
@@ -27,7 +30,10 @@ $(SYSTEM_STAMP): tools/system_packages.sh
 	touch $@
 
 test: install $(SYSTEM_STAMP)
-	$(BIN)/python -m pytest
+	$(PYTEST) --durations 25 --durations-min 2
+
+test-quick: install
+	$(PYTEST) -m "not slow"
 
 check: install
 	$(BIN)/ruff check .
@@ -45,5 +51,13 @@ docs: install
 bench: install
 	$(BIN)/flawline bench
 
+# The wheel is built from the sdist, so that both are whole.
+dist: install
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+release: dist
+	$(BIN)/python -m tools.release dist
+
 clean:
-	rm -rf $(VENV) build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

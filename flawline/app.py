@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from contract.process import configure_logging, software_version
+from contract.process import configure_logging
 from flawline.commands import (
     bench,
     calibrate,
@@ -24,6 +24,7 @@ from flawline.commands import (
     run,
     score,
 )
+from flawline.commands.version import version_lines
 from flawline.options import Command
 
 app = typer.Typer(
@@ -52,7 +53,7 @@ for name, group in (("config", config.app), ("models", models.app), ("memory", m
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"flawline {software_version()}")
+        typer.echo("\n".join(version_lines()))
         raise typer.Exit
 
 
@@ -60,7 +61,13 @@ def _show_version(wanted: bool) -> None:
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show where errors come from.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Versions of Flawline and what scores depend on, and the weights' SHA-256.",
+        ),
     ] = False,
 ) -> None:
     configure_logging("flawline", "debug" if debug else "warning")

@@ -10,6 +10,42 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Workers and the processes of the tests share the cores, and threads of torch that wait for each
+# other make a busy machine many times slower. Read when torch is imported, here and in them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).parent
+
+# Left out of `make test-quick`: what starts processes or servers, needs Debian packages, or
+# computes long. Files and folders, because what is slow is slow as a whole.
+SLOW = (
+    "benchmarks",
+    "contract/test_process.py",
+    "deploy/test_dashboard.py",
+    "deploy/test_dockerfile.py",
+    "deploy/test_prometheus.py",
+    "deploy/test_scrape.py",
+    "deploy/test_systemd.py",
+    "flawline/commands/test_calibrate.py",
+    "flawline/commands/test_evaluate.py",
+    "flawline/commands/test_explain.py",
+    "flawline/commands/test_memory.py",
+    "flawline/commands/test_score.py",
+    "flawline/station",
+    "ingest/test_rtsp.py",
+    "integration",
+    "release",
+    "scorer/clip/test_models.py",
+    "scorer/evaluation",
+    "scorer/references/test_enrolment.py",
+    "scorer/scoring/test_devices.py",
+    "scorer/scoring/test_oracle.py",
+    "scorer/serving/test_process.py",
+    "scorer/windows",
+    "sinks/test_process.py",
+    "tools",
+)
+
 settings.register_profile("flawline", deadline=None, max_examples=50)
 settings.load_profile("flawline")
 
@@ -42,6 +78,14 @@ def pytest_report_header() -> str:
         f"processor: {', '.join(found) or 'no AVX2'}; {os.cpu_count()} cores, "
         f"{torch.get_num_threads()} torch threads; dtype auto is {dtype}"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow."""
+    for item in items:
+        path = item.path.relative_to(ROOT)
+        if any(path.is_relative_to(name) for name in SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Debian packages that only the tests need: the RTSP test camera and Prometheus.
+# Debian packages that only the tests need: the RTSP test camera, Prometheus, systemd-analyze.
 set -eu
 
 PACKAGES="gir1.2-gst-rtsp-server-1.0 python3-gi python3-gst-1.0 gstreamer1.0-plugins-base
 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
-prometheus"
+prometheus systemd"
 
 missing=""
 for package in $PACKAGES; do

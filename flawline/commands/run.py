@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from contract.clock import SystemClock
 from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE
+from contract.notify import Notifier
 from contract.process import configure_logging
 from flawline.options import DEFAULT_CONFIG, ConfigPath
 from flawline.station.display import Display
@@ -46,12 +48,19 @@ def run_station(config_path: Path, *, log_level: str) -> int:
     stop = StopRequest()
     reload = ReloadRequest(stop)
     note = Note(process_id=os.getpid(), config=config_path.resolve())
-    with Presence(config.run_directory, note) as presence, Display() as display:
+    with (
+        Presence(config.run_directory, note) as presence,
+        Display() as display,
+        Notifier(os.environ, SystemClock()) as systemd,
+    ):
         configure_logging("flawline", log_level)
         with Station(config, config_path, display, stop, log_level=log_level) as station:
             station.start()
+            if not stop():
+                systemd.ready()
             while not stop.wait(TEND_S) and not station.finished:
                 station.tend()
+                systemd.alive()
                 if reload.taken():
                     done, accepted = station.reload()
                     presence.reloaded(done, accepted=accepted)

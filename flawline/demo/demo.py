@@ -45,8 +45,16 @@ PRODUCTS = (CONFIG_NAME, REPORT_NAME, "heatmaps", "memories", "logs")
 TEND_S = 0.1
 
 
-def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
+def run_demo(
+    directory: Path, *, live: bool, metrics_port: int | None, seconds: float | None = None
+) -> int:
     """Play the clip, print the summary, write the report; 0 if the run was sound.
+
+    Args:
+        directory: gets the report, the store and the heatmaps.
+        live: loop until Ctrl-C.
+        metrics_port: of /metrics; None: 9464 if `live`, else a free one.
+        seconds: how much of the clip to show; None: all of it.
 
     Raises:
         StorageError: `directory` cannot be written or holds something else.
@@ -62,6 +70,7 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
         tempfile.TemporaryDirectory(prefix="flawline-") as run_directory,
     ):
         truth = Truth.load(assets / "truth.json")
+        stop_at = None if seconds is None else round(seconds * truth.fps)
         config_path = _configure(
             directory,
             truth,
@@ -84,7 +93,14 @@ def run_demo(directory: Path, *, live: bool, metrics_port: int | None) -> int:
                     if metrics_port
                     else f"live: the port of /metrics is in {directory / 'logs' / 'sinks.log'}"
                 )
-            _watch(supervisor, config, truth, stop, live=live, console=console)
+            _watch(
+                supervisor,
+                config,
+                stop,
+                expected=None if live else stop_at or truth.num_frames,
+                stop_at=stop_at,
+                console=console,
+            )
         if supervisor.failed:
             raise FlawlineError(
                 f"ended with errors: {', '.join(supervisor.failed)}", f"see {directory / 'logs'}"
@@ -191,13 +207,22 @@ def _teach(config: Config, assets: Path, console: Console) -> Calibration:
 def _watch(
     supervisor: Supervisor,
     config: Config,
-    truth: Truth,
     stop: StopRequest,
     *,
-    live: bool,
+    expected: int | None,
+    stop_at: int | None,
     console: Console,
 ) -> None:
-    """Tend the processes and show how far the clip is, until its end or a signal."""
+    """Tend the processes and show how far the clip is, until its end or a signal.
+
+    Args:
+        supervisor: of the processes.
+        config: where the store is.
+        stop: the signal.
+        expected: frames until the end, to show; None: endless.
+        stop_at: end when the books hold so many decoded frames; those in flight are judged yet.
+        console: where to show it.
+    """
     from sinks.store.store import Store
 
     columns = (
@@ -207,13 +232,12 @@ def _watch(
         TextColumn("frames  {task.fields[found]}"),
         TimeElapsedColumn(),
     )
-    total = None if live else truth.num_frames
     told_s = time.monotonic()
     with (
         Store.open_existing(config.store_url) as store,
         Progress(*columns, console=console) as progress,
     ):
-        task = progress.add_task("inspecting", total=total, found="")
+        task = progress.add_task("inspecting", total=expected, found="")
         while not stop.wait(TEND_S) and not supervisor.finished:
             supervisor.tend()
             books = store.books()
@@ -221,9 +245,11 @@ def _watch(
             counts = sum((book.counts for book in books), Counter[Outcome]())
             found = "  ".join(f"{counts[o]} {o}" for o in Outcome if counts[o])
             progress.update(task, completed=decoded, found=found)
+            if stop_at is not None and decoded >= stop_at:
+                break
             if not console.is_terminal and time.monotonic() - told_s > 10:
                 told_s = time.monotonic()
-                console.print(f"{decoded} of {total or 'endless'} frames  {found}")
+                console.print(f"{decoded} of {expected or 'endless'} frames  {found}")
         progress.update(task, found="closing the books")
 
 
@@ -239,14 +265,15 @@ def _conclude(
         period = Period(0, SystemClock().wall_ns())
         report = read_line(store, config, LINE, period, written_ns=period.until_ns)
         events = list(store.events(line=LINE))
-        parts = judge_parts(events, truth)
+        decoded = sum(audit.book.decoded for audit in report.audits)
+        parts = judge_parts(events, truth, num_frames=decoded)
         false = FalseRejects(
             calibration.false_reject_rate,
             calibration.false_reject_bound,
             len(calibration.scores),
             *false_frames(events, truth),
         )
-        summary = Summary(report.digest, report.audits, parts, false)
+        summary = Summary(report.digest, report.audits, parts, false, truth.num_frames)
         print_summary(summary, console, pace=f"{FPS:g} per second of {LINE}")
         report = replace(
             report,

@@ -46,6 +46,11 @@ class Summary(NamedTuple):
     audits: Sequence[Audit]
     parts: Sequence[PartResult]
     false_rejects: FalseRejects
+    clip_frames: int
+
+    @property
+    def decoded(self) -> int:
+        return sum(audit.book.decoded for audit in self.audits)
 
     @property
     def balanced(self) -> bool:
@@ -57,7 +62,9 @@ def print_summary(summary: Summary, console: Console, *, pace: str) -> None:
     """Print it; `pace` says how many frames were to be admitted."""
     books = [audit.book for audit in summary.audits]
     console.print()
-    console.print(f"frames decoded   {sum(book.decoded for book in books)}")
+    cut = summary.decoded < summary.clip_frames
+    of = f" of the clip's {summary.clip_frames}: parts that passed by then are judged"
+    console.print(f"frames decoded   {summary.decoded}{of if cut else ''}")
     console.print(f"frames admitted  {sum(book.admitted for book in books)} ({pace})")
     outcomes = sum((book.counts for book in books), Counter[Outcome]())
     found = "  ".join(f"{outcomes[outcome]} {outcome}" for outcome in Outcome)

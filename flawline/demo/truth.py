@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from enum import StrEnum
@@ -93,26 +94,26 @@ def place_in_clip(event: JudgedFrame, truth: Truth) -> tuple[int, int] | None:
     return divmod(round(event.times.source_pts_ns * truth.fps / NS_PER_S), truth.num_frames)
 
 
-def judge_parts(events: Iterable[JudgedFrame], truth: Truth) -> list[PartResult]:
-    """Every part that passed, against its truth.
+def judge_parts(
+    events: Iterable[JudgedFrame], truth: Truth, *, num_frames: int
+) -> list[PartResult]:
+    """Every part that passed in the first `num_frames` frames, against its truth.
 
     A part is judged by the frames in which all of it is in view and no neighbour's defect. It is
     rejected if one of them is FAIL or REVIEW. A part without a scored frame is uninspected: the
-    gate rejects it, but nothing was found out about it.
+    gate rejects it, but nothing was found out about it. One that was still in full view at the
+    end, or came later, is left out.
     """
     seen: dict[int, dict[int, JudgedFrame]] = defaultdict(dict)
     for event in events:
         if (place := place_in_clip(event, truth)) is not None:
             seen[place[0]][place[1]] = event
-    results = []
-    for number, frames in sorted(seen.items()):
-        newest = max(frames)
-        results += [
-            _judge(number, part, frames, truth)
-            for part in truth.parts
-            if part.first_full_frame <= newest or number < max(seen)
-        ]
-    return results
+    return [
+        _judge(number, part, seen[number], truth)
+        for number in range(math.ceil(num_frames / truth.num_frames))
+        for part in truth.parts
+        if number * truth.num_frames + part.last_full_frame < num_frames
+    ]
 
 
 def false_frames(events: Iterable[JudgedFrame], truth: Truth) -> tuple[int, int]:

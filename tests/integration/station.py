@@ -36,6 +36,7 @@ class Station:
         lines: the `lines` of the configuration.
         more: other top-level keys.
         working_directory: where the command is typed.
+        environment: variables beside those of the tests.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Station:
         more: Mapping[str, Any] | None = None,
         *,
         working_directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.config_path = directory / "station.yaml"
         self._working_directory = working_directory
@@ -57,6 +59,7 @@ class Station:
         }
         self.config_path.write_text(yaml.safe_dump(document))
         self.config: Config = load_config(self.config_path)
+        self._environment = environment or {}
         self._log_path = directory / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -67,6 +70,7 @@ class Station:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._working_directory,
+                env={**os.environ, **self._environment},
             )
         return self
 

@@ -24,6 +24,7 @@ from tests.http_receiver import http_receiver
 from tests.integration.station import Station
 from tests.pictures import picture, save_picture
 from tests.plc import free_port, plc_server
+from tests.systemd import Systemd
 
 SCORED = (Outcome.PASS, Outcome.FAIL)
 
@@ -56,6 +57,13 @@ def teach(station: Station, name: str) -> None:
     model = load_model(config.scorer.model)
     good = [picture(seed=0), picture(size=(260, 250), seed=0)]
     enroll(model, config.line(name), good, Shelf(config.memory_directory), SystemClock())
+
+
+@pytest.fixture
+def systemd(short_directory: Path) -> Iterator[Systemd]:
+    listener = Systemd(str(short_directory / "notify"))
+    yield listener
+    listener.close()
 
 
 @pytest.fixture
@@ -124,7 +132,7 @@ def test_from_an_rtsp_camera_to_plc_webhook_store_and_metrics(short_directory: P
 
 
 def test_over_encrypted_tcp_every_picture_of_a_folder_gets_its_verdict(
-    short_directory: Path, folder: Path
+    short_directory: Path, folder: Path, systemd: Systemd
 ) -> None:
     create_keys(short_directory / "keys")
     endpoints = {
@@ -136,10 +144,14 @@ def test_over_encrypted_tcp_every_picture_of_a_folder_gets_its_verdict(
         short_directory,
         [taught_line("belt", folder, pace="fast")],
         {"network": network, "sinks": metrics_on(free_port())},
+        environment={**systemd.environment, "WATCHDOG_USEC": "2000000"},
     )
     teach(station, "belt")
     with station:
         assert station.until_exit() == 0
+    told = systemd.heard()
+    assert [told[0], told[-1]] == ["READY=1", "STOPPING=1"]
+    assert set(told[1:-1]) == {"WATCHDOG=1"}
     [audit] = station.audits()
     assert audit.agrees
     assert audit.book.balanced

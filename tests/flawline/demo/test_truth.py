@@ -61,27 +61,40 @@ def test_a_part_is_judged_by_its_whole_views(
     defect: tuple[int, int] | None, verdicts: list[Outcome], finding: Finding
 ) -> None:
     events = [Judged(12 + 2 * number, verdict) for number, verdict in enumerate(verdicts)]
-    [result] = judge_parts([*events, Judged(50, Outcome.PASS)], truth(part(0, 10, 20, defect)))
+    [result] = judge_parts(events, truth(part(0, 10, 20, defect)), num_frames=51)
     assert result.finding is finding
 
 
 def test_a_neighbours_defect_does_not_make_a_good_part_a_false_reject() -> None:
     clip = truth(part(0, 10, 20), part(1, 30, 40, defect=(18, 45)))
     events = [Judged(12, Outcome.PASS), Judged(19, Outcome.FAIL), Judged(35, Outcome.FAIL)]
-    findings = [result.finding for result in judge_parts(events, clip)]
+    findings = [result.finding for result in judge_parts(events, clip, num_frames=50)]
     assert findings == [Finding.TRUE_PASS, Finding.TRUE_REJECT]
 
 
-def test_parts_that_the_stream_never_reached_are_not_counted() -> None:
+@pytest.mark.parametrize(
+    ("num_frames", "judged"), [(10, []), (20, []), (21, [0]), (60, [0]), (71, [0, 1])]
+)
+def test_parts_that_had_not_passed_when_the_stream_ended_are_not_judged(
+    num_frames: int, judged: list[int]
+) -> None:
     clip = truth(part(0, 10, 20), part(1, 60, 70))
-    assert [result.part.part_id for result in judge_parts([Judged(15, Outcome.PASS)], clip)] == [0]
+    events = [Judged(frame, Outcome.PASS) for frame in range(num_frames)]
+    results = judge_parts(events, clip, num_frames=num_frames)
+    assert [result.part.part_id for result in results] == judged
+
+
+def test_parts_that_passed_while_nothing_was_judged_are_uninspected() -> None:
+    clip = truth(part(0, 10, 20), part(1, 60, 70))
+    results = judge_parts([Judged(15, Outcome.PASS)], clip, num_frames=100)
+    assert [r.finding for r in results] == [Finding.TRUE_PASS, Finding.UNINSPECTED]
 
 
 def test_each_round_of_a_looped_clip_counts_its_parts_again() -> None:
     clip = truth(part(0, 10, 20))
     events = [Judged(15, Outcome.PASS), Judged(115, Outcome.FAIL)]
     assert place_in_clip(events[1], clip) == (1, 15)
-    assert [(r.round, r.finding) for r in judge_parts(events, clip)] == [
+    assert [(r.round, r.finding) for r in judge_parts(events, clip, num_frames=125)] == [
         (0, Finding.TRUE_PASS),
         (1, Finding.FALSE_REJECT),
     ]
