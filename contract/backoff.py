@@ -8,17 +8,15 @@ from tenacity import RetryCallState, Retrying, wait_exponential
 
 from contract.clock import Clock
 
-FIRST_S = 0.5
-MAX_S = 30.0
-
 
 class BackOff:
-    """Doubles from half a second to thirty, for ever, and is forgiven after a time of health.
+    """Doubles from the first wait to the longest, for ever, and is forgiven after a time of health.
 
     Only what worked for a while is forgiven, so that something that dies right after each start
     is not hammered.
 
     Args:
+        first_s, max_s: the shortest and the longest wait.
         forgiven_after_s: how long it must have worked for the waits to start over.
         random: uniform numbers in [0, 1) spread each wait over its whole length (full jitter), for
             many that would try at once; none: no jitter.
@@ -29,12 +27,14 @@ class BackOff:
         clock: Clock,
         *,
         forgiven_after_s: float,
+        first_s: float = 0.5,
+        max_s: float = 30.0,
         random: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._clock = clock
         self._forgiven_after_s = forgiven_after_s
         self._random = random
-        self._wait = wait_exponential(multiplier=FIRST_S, max=MAX_S)
+        self._wait = wait_exponential(multiplier=first_s, max=max_s)
         self._works_since_s: float | None = None
         self._forgive()
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from contract.config import Config
-from contract.documents import Finding, Severity
+from contract.documents import ConfigFinding, Severity
 from contract.errors import ConfigError
 from contract.redact import redact, redact_value
 
@@ -34,12 +34,12 @@ class Places:
     name: str
     lines: Mapping[Location, int]
 
-    def finding(self, severity: Severity, location: Location, text: str) -> Finding:
+    def finding(self, severity: Severity, location: Location, text: str) -> ConfigFinding:
         """`text` about the key at `location`, or about the nearest that the file has around it."""
         known = location
         while known and known not in self.lines:
             known = known[:-1]
-        return Finding(
+        return ConfigFinding(
             severity=severity,
             file=self.name,
             line=self.lines.get(known) if known else None,
@@ -51,7 +51,7 @@ class Places:
 class ConfigMistakes(ConfigError):
     """Mistakes in a configuration file, all of them at once."""
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[ConfigFinding]) -> None:
         super().__init__("\n".join(str(each) for each in findings))
         self.findings = tuple(findings)
 
@@ -94,17 +94,19 @@ def _parse(text: str, *, name: str, base: Path) -> tuple[Config, Places]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
-        duplicates: list[Finding] = []
+        duplicates: list[ConfigFinding] = []
         _index(node, (), lines, duplicates, name)
     except _YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or type(error).__name__
         said = redact(f"not valid YAML: {problem}")
         line = mark.line + 1 if mark else None
-        raise ConfigMistakes([Finding(severity="error", file=name, line=line, text=said)]) from None
+        raise ConfigMistakes(
+            [ConfigFinding(severity="error", file=name, line=line, text=said)]
+        ) from None
     if node is None or not isinstance(document, Mapping):
         said = "empty, or not a mapping: see `flawline config example`"
-        raise ConfigMistakes([Finding(severity="error", file=name, text=said)])
+        raise ConfigMistakes([ConfigFinding(severity="error", file=name, text=said)])
     if duplicates:
         raise ConfigMistakes(duplicates)
     try:
@@ -125,7 +127,7 @@ def _index(
     node: yaml.Node | None,
     location: Location,
     lines: dict[Location, int],
-    duplicates: list[Finding],
+    duplicates: list[ConfigFinding],
     name: str,
 ) -> None:
     """Note the line of every key and item in `lines`, and keys given twice in `duplicates`."""
@@ -134,7 +136,7 @@ def _index(
             here = (*location, str(key.value))
             if here in lines:
                 duplicates.append(
-                    Finding(
+                    ConfigFinding(
                         severity="error",
                         file=name,
                         line=key.start_mark.line + 1,
@@ -159,7 +161,9 @@ def _follows_from_another(detail: Mapping[str, Any], details: Sequence[Any]) -> 
     )
 
 
-def _describe(detail: Mapping[str, Any], places: Places, schema: Mapping[str, Any]) -> Finding:
+def _describe(
+    detail: Mapping[str, Any], places: Places, schema: Mapping[str, Any]
+) -> ConfigFinding:
     location: Location = tuple(detail["loc"])
     if detail["type"] == "extra_forbidden":
         keys = _keys_at(schema, location[:-1])

@@ -17,7 +17,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Finding(Document):
+class ConfigFinding(Document):
     """Something that was noticed in a configuration, and where."""
 
     severity: Severity = Field(description="unchecked: could not be looked at on this host")
@@ -46,7 +46,7 @@ class CheckDocument(Document):
 
     file: str
     ok: bool = Field(description="no error was found")
-    findings: tuple[Finding, ...]
+    findings: tuple[ConfigFinding, ...]
     probed: tuple[Probed, ...] = Field((), description="with --probe: each thing that was tried")
 
 

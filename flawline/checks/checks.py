@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from contract.config import Config
 from contract.config_file import Places
-from contract.documents import Finding
+from contract.documents import ConfigFinding
 from flawline.checks import models, network, outputs, references, sources
 from flawline.checks.note import Note
 
@@ -46,7 +46,7 @@ CHECKS: Final = (
 )
 
 
-def check(config: Config, places: Places, environ: Environment) -> list[Finding]:
+def check(config: Config, places: Places, environ: Environment) -> list[ConfigFinding]:
     """Everything that is noticed, in the order of the file.
 
     Args:
@@ -56,7 +56,7 @@ def check(config: Config, places: Places, environ: Environment) -> list[Finding]
     return in_order([places.finding(*note) for note in notes])
 
 
-def in_order(findings: list[Finding]) -> list[Finding]:
+def in_order(findings: list[ConfigFinding]) -> list[ConfigFinding]:
     """By line; what is about no line comes last."""
     return sorted(findings, key=lambda each: (each.line is None, each.line or 0))
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from contract.clock import Clock
 from contract.config_file import Location, dotted
-from contract.documents import Finding, Probed
+from contract.documents import ConfigFinding, Probed
 from contract.errors import FlawlineError
 from contract.redact import redact
 from flawline.checks.note import Note, error
@@ -35,7 +35,7 @@ class Probe(NamedTuple):
 
 
 def try_all(
-    probes: Sequence[Probe], clock: Clock, *, known: Sequence[Finding] = ()
+    probes: Sequence[Probe], clock: Clock, *, known: Sequence[ConfigFinding] = ()
 ) -> Iterator[tuple[Probed, tuple[Note, ...]]]:
     """Run all probes at once; what each said, in their order.
 

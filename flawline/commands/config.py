@@ -15,7 +15,7 @@ from contract.clock import SystemClock
 from contract.config import Config
 from contract.config_file import ConfigMistakes, locate_config
 from contract.curve import create_keys
-from contract.documents import CheckDocument, Finding, Probed
+from contract.documents import CheckDocument, ConfigFinding, Probed
 from contract.errors import EXIT_OK, EXIT_PERMANENT
 from flawline.checks.checks import check, in_order
 from flawline.checks.note import Note
@@ -85,7 +85,7 @@ def check_config(path: Path, *, probe: bool, as_json: Path | None) -> int:
         ConfigError: the file cannot be read.
     """
     require_json_target(as_json)
-    findings: list[Finding] = []
+    findings: list[ConfigFinding] = []
     probed: list[Probed] = []
     config = None
     try:
@@ -109,7 +109,9 @@ def check_config(path: Path, *, probe: bool, as_json: Path | None) -> int:
     return EXIT_OK if document.ok else EXIT_PERMANENT
 
 
-def _tried(config: Config, known: tuple[Finding, ...]) -> list[tuple[Probed, tuple[Note, ...]]]:
+def _tried(
+    config: Config, known: tuple[ConfigFinding, ...]
+) -> list[tuple[Probed, tuple[Note, ...]]]:
     """All tries; nothing is printed meanwhile, because a spinner takes standard output over."""
     clock = SystemClock()
     with Screen(stderr=True).working("trying cameras, outputs, model and disks"):

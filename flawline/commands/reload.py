@@ -13,7 +13,7 @@ from rich.console import Console
 from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, FlawlineError
 from flawline.options import DEFAULT_CONFIG, ConfigPath
-from flawline.station.presence import Note, running_in
+from flawline.station.presence import StationNote, running_in
 
 POLL_S = 0.2
 RELOAD_LIMIT_S = 600.0
@@ -51,7 +51,7 @@ def reload_station(config_path: Path) -> int:
     return EXIT_OK if sound else EXIT_RECOVERABLE
 
 
-def _await_answer(before: Note, directory: Path) -> Note:
+def _await_answer(before: StationNote, directory: Path) -> StationNote:
     deadline_s = time.monotonic() + RELOAD_LIMIT_S
     while time.monotonic() < deadline_s:
         note = running_in(directory)

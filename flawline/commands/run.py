@@ -15,7 +15,7 @@ from contract.notify import Notifier
 from contract.process import configure_logging
 from flawline.options import DEFAULT_CONFIG, ConfigPath
 from flawline.station.display import Display
-from flawline.station.presence import Note, Presence
+from flawline.station.presence import Presence, StationNote
 from flawline.station.station import Station
 from flawline.station.stop import ReloadRequest, StopRequest
 
@@ -47,7 +47,7 @@ def run_station(config_path: Path, *, log_level: str) -> int:
     config = load_config(config_path)
     stop = StopRequest()
     reload = ReloadRequest(stop)
-    note = Note(process_id=os.getpid(), config=config_path.resolve())
+    note = StationNote(process_id=os.getpid(), config=config_path.resolve())
     with (
         Presence(config.run_directory, note) as presence,
         Display() as display,

@@ -66,7 +66,7 @@ LISTINGS: Final = (
 )
 
 
-class Shown(NamedTuple):
+class ShownFrame(NamedTuple):
     """A frame on a page.
 
     Attributes:
@@ -81,7 +81,7 @@ class Shown(NamedTuple):
     notes: dict[str, str]
 
 
-class Gallery:
+class PictureList:
     """Makes frames fit to be shown on pages in `page_directory`."""
 
     def __init__(self, evidence_directory: Path, page_directory: Path, notes: Notes) -> None:
@@ -93,7 +93,7 @@ class Gallery:
         """Whether the picture of a frame is where it was filed."""
         return event.evidence is not None and self._path(event.evidence).is_file()
 
-    def show(self, event: Event, *, embed: bool = False) -> Shown:
+    def show(self, event: Event, *, embed: bool = False) -> ShownFrame:
         """A frame with its picture as a link relative to the page, or as a data URL."""
         source, missing = None, ""
         if event.evidence is None:
@@ -106,7 +106,7 @@ class Gallery:
         else:
             source = quote(f"{self._link}/{event.evidence}")
         notes = {heading: note(event) for heading, note in self._notes.items()}
-        return Shown(event, local_text(event.times.captured_ns), source, missing, notes)
+        return ShownFrame(event, local_text(event.times.captured_ns), source, missing, notes)
 
     def _path(self, evidence: str) -> Path:
         return self._evidence_directory / evidence

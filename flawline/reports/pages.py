@@ -20,7 +20,7 @@ from contract.process import software_version
 from flawline.options import write
 from flawline.reports.chart import COLOURS, draw
 from flawline.reports.line import LineReport
-from flawline.reports.listing import LISTINGS, MAX_PAGES, Gallery, Listing, Shown
+from flawline.reports.listing import LISTINGS, MAX_PAGES, Listing, PictureList, ShownFrame
 from flawline.reports.timeline import defect_rate
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def write_pages(report: LineReport, target: Path) -> Path:
             _remove_pages(names, listing)
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error.strerror}") from None
-    gallery = Gallery(report.evidence_directory, names.index.parent, report.extras.notes)
+    gallery = PictureList(report.evidence_directory, names.index.parent, report.extras.notes)
     pages = _Pages(report, names, gallery)
     for listing in LISTINGS:
         pages.write_list(listing)
@@ -77,7 +77,7 @@ def write_pages(report: LineReport, target: Path) -> Path:
 class _Pages:
     """Renders pages of one report and writes them."""
 
-    def __init__(self, report: LineReport, names: Names, gallery: Gallery) -> None:
+    def __init__(self, report: LineReport, names: Names, gallery: PictureList) -> None:
         self._report = report
         self._names = names
         self._gallery = gallery
@@ -140,7 +140,7 @@ class _Pages:
                 frames=[self._gallery.show(event) for event in page],
             )
 
-    def _highest(self, outcomes: Sequence[Outcome], limit: int) -> list[Shown]:
+    def _highest(self, outcomes: Sequence[Outcome], limit: int) -> list[ShownFrame]:
         """The frames with the highest scores, one of a stretch at most, those with pictures first.
 
         In the order of capture.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 
 
-class Reader(Protocol):
+class Listener(Protocol):
     """Takes every frame of a period, in the order of time."""
 
     def add(self, event: Event) -> None: ...
@@ -37,7 +37,7 @@ def read_line(
     period: Period,
     *,
     written_ns: int,
-    also: Sequence[Reader] = (),
+    also: Sequence[Listener] = (),
 ) -> LineReport:
     """The report of `line`; `also` reads along.
 
@@ -61,8 +61,8 @@ def read_line(
     )
 
 
-def read_frames(store: Store, line: str, period: Period, readers: Sequence[Reader]) -> None:
-    """Give every frame of `line` in `period` to all readers, page by page.
+def read_frames(store: Store, line: str, period: Period, listeners: Sequence[Listener]) -> None:
+    """Give every frame of `line` in `period` to all listeners, page by page.
 
     An event belongs to the time of its capture, a drop to the time that it was noted.
     """
@@ -75,7 +75,7 @@ def read_frames(store: Store, line: str, period: Period, readers: Sequence[Reade
         store.database, line=line, since_ns=since_ns, until_ns=until_ns
     )
     for each in heapq.merge(events, drops, key=_time_ns):
-        for reader in readers:
+        for reader in listeners:
             if isinstance(each, Drop):
                 reader.drop(each)
             else:

@@ -12,7 +12,7 @@ from rich.table import Table
 from contract.config import Config, Line
 from contract.messages import SCORED, Outcome
 from flawline.station.member import State
-from flawline.station.survey import Figures, LineFigures
+from flawline.station.survey import LineFigures, StationFigures
 
 if TYPE_CHECKING:
     from sinks.store.event import Event
@@ -28,9 +28,9 @@ class Rates:
     """Admitted frames a second of each line, over the newest figures."""
 
     def __init__(self) -> None:
-        self._seen: deque[Figures] = deque(maxlen=RATE_OVER)
+        self._seen: deque[StationFigures] = deque(maxlen=RATE_OVER)
 
-    def note(self, figures: Figures) -> None:
+    def note(self, figures: StationFigures) -> None:
         """Take in figures; the same ones again count once."""
         if not self._seen or self._seen[-1] is not figures:
             self._seen.append(figures)
@@ -46,7 +46,7 @@ class Rates:
 
 
 def board(
-    config: Config, figures: Figures | None, rates: Rates, states: Mapping[str, State]
+    config: Config, figures: StationFigures | None, rates: Rates, states: Mapping[str, State]
 ) -> Table:
     """A row per line: what comes, what was decided, the newest score, cameras and PLCs."""
     processes = ", ".join(

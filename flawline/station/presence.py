@@ -16,7 +16,7 @@ from contract.lock import hold, is_held
 NAME = "station"
 
 
-class Note(BaseModel):
+class StationNote(BaseModel):
     """What a running station says of itself.
 
     Attributes:
@@ -38,7 +38,7 @@ class Note(BaseModel):
 class Presence:
     """Holds the run directory for one station. Use as a context manager."""
 
-    def __init__(self, directory: Path, note: Note) -> None:
+    def __init__(self, directory: Path, note: StationNote) -> None:
         self._path = directory / NAME
         self._note = note
         self._stack = ExitStack()
@@ -85,7 +85,7 @@ class Presence:
             raise StorageError(f"cannot write {path}: {error.strerror}") from None
 
 
-def running_in(directory: Path) -> Note:
+def running_in(directory: Path) -> StationNote:
     """What the station that runs in `directory` says of itself.
 
     Raises:
@@ -95,7 +95,7 @@ def running_in(directory: Path) -> Note:
     if not is_held(path):
         raise FlawlineError(f"no station runs in {directory}", "start it with `flawline run`")
     try:
-        return Note.model_validate_json(_note_path(path).read_text("utf-8"))
+        return StationNote.model_validate_json(_note_path(path).read_text("utf-8"))
     except (OSError, ValidationError):
         raise FlawlineError(f"the station in {directory} is starting", "try again") from None
 

@@ -40,7 +40,7 @@ class LineFigures:
 
 
 @dataclass(frozen=True)
-class Figures:
+class StationFigures:
     """All lines at one moment."""
 
     read_s: float
@@ -65,14 +65,14 @@ class Survey:
         self._since_epoch = clock.wall_ns() // 1_000_000
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="survey", daemon=True)
-        self.newest: Figures | None = None
+        self.newest: StationFigures | None = None
         self.trouble = ""
 
     def start(self) -> None:
         """Begin; the thread ends with `last`, or with this process."""
         self._thread.start()
 
-    def last(self) -> Figures | None:
+    def last(self) -> StationFigures | None:
         """The figures once nothing moves any more."""
         self._stop.set()
         if self._thread.is_alive():
@@ -102,7 +102,7 @@ class Survey:
                 log.warning("the store tells nothing of the lines: %s", error)
             self.trouble = str(error)
 
-    def _figures(self, store: Store, config: Config) -> Figures:
+    def _figures(self, store: Store, config: Config) -> StationFigures:
         admitted: Counter[str] = Counter()
         totals: defaultdict[str, Totals] = defaultdict(Counter)
         for book in store.books(since_epoch=self._since_epoch):
@@ -117,7 +117,7 @@ class Survey:
             for reason, count in book.unscored.items():
                 totals[line][Outcome.UNSCORED, reason] += count
         since_ns = self._clock.wall_ns() - NEWEST_WITHIN_S * NS_PER_S
-        return Figures(
+        return StationFigures(
             self._clock.monotonic_s(),
             {
                 line.name: LineFigures(

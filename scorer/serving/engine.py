@@ -34,7 +34,7 @@ PROBE_AFTER_S = 1.0
 Camera = tuple[str, str]
 
 
-class Judged(NamedTuple):
+class Ruling(NamedTuple):
     """A verdict, and what its picture is made of if somebody may want to look at it."""
 
     header: VerdictMessage
@@ -95,17 +95,17 @@ class Engine:
         self.outcomes: Counter[Outcome] = Counter()
         self.wait_ns = 0
 
-    def submit(self, frame: Frame, received_ns: int) -> list[Judged]:
+    def submit(self, frame: Frame, received_ns: int) -> list[Ruling]:
         """Take a frame in: it waits for its turn, or has a verdict at once if it needs no score."""
         state = self._lines.get(frame.header.line)
         job = Job(frame, received_ns, 0 if state is None else state.num_tokens)
         unfit = _unfit(frame, state)
         if unfit is not None:
-            return [self._judged(job, unfit)]
+            return [self._ruling(job, unfit)]
         self._scheduler.add(job)
         return []
 
-    def step(self, *, patient: bool = True) -> list[Judged]:
+    def step(self, *, patient: bool = True) -> list[Ruling]:
         """Score the next batch; `patient`: it may wait for more frames."""
         late, ready, self.wait_ns = self._scheduler.next_batch(
             self._clock.wall_ns(), self._cost, patient=patient, expected=self._expected_tokens
@@ -119,14 +119,14 @@ class Engine:
             self._learn(batch, scored, step_ns, rate=1.0 if probe else LEARNING_RATE)
         missed = Decision(Outcome.LATE, Reason.DEADLINE_MISSED)
         return [
-            *(self._judged(job, missed) for job in late if job not in probe),
+            *(self._ruling(job, missed) for job in late if job not in probe),
             *(self._judge(job, found, step_ns) for job, found in zip(batch, scored, strict=True)),
         ]
 
-    def abandon(self, reason: Reason) -> list[Judged]:
+    def abandon(self, reason: Reason) -> list[Ruling]:
         """UNSCORED(reason) for every frame that waits."""
         decision = Decision(Outcome.UNSCORED, reason)
-        return [self._judged(job, decision) for job in self._scheduler.clear()]
+        return [self._ruling(job, decision) for job in self._scheduler.clear()]
 
     def _expected_tokens(self, job: Job) -> int:
         """As many as the camera's last frame took: what is unchanged costs little."""
@@ -167,14 +167,14 @@ class Engine:
         if 2 * tokens >= sum(job.num_tokens for job in jobs):
             self._cost = self._cost.learn(tokens, step_ns, rate=rate)
 
-    def _judge(self, job: Job, scored: Scored | None, step_ns: int) -> Judged:
+    def _judge(self, job: Job, scored: Scored | None, step_ns: int) -> Ruling:
         frame = job.frame.header
         state = self._lines[frame.line]
         now_ns = self._clock.wall_ns()
         if scored is None:
-            return self._judged(job, Decision(Outcome.UNSCORED, Reason.SCORER_ERROR))
+            return self._ruling(job, Decision(Outcome.UNSCORED, Reason.SCORER_ERROR))
         if state.thresholds is None:
-            return self._judged(job, Decision(Outcome.UNSCORED, Reason.NO_THRESHOLD))
+            return self._ruling(job, Decision(Outcome.UNSCORED, Reason.NO_THRESHOLD))
         decision = decide(
             scored.anomaly_score, state.thresholds, now_ns=now_ns, deadline_ns=frame.deadline_ns
         )
@@ -185,9 +185,9 @@ class Engine:
             self._drift.test(state, decision, frame.camera),
             self.shadows.judge(state, scored, decision),
         )
-        return self._judged(job, decision, findings)
+        return self._ruling(job, decision, findings)
 
-    def _judged(self, job: Job, decision: Decision, findings: Findings | None = None) -> Judged:
+    def _ruling(self, job: Job, decision: Decision, findings: Findings | None = None) -> Ruling:
         """The verdict as it is sent, with its picture if it gets one."""
         frame = job.frame.header
         state = self._lines.get(frame.line)
@@ -215,7 +215,7 @@ class Engine:
             cache=None if findings is None else _cache_use(findings.scored),
             picture=snapshot is not None,
         )
-        return Judged(header, snapshot)
+        return Ruling(header, snapshot)
 
     def _times(self, job: Job, findings: Findings | None) -> Times:
         frame = job.frame.header

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from contract.backoff import BackOff
 from contract.clock import Clock
 from contract.config import Line
 from contract.errors import FlawlineError, MemoryMismatch, StorageError
@@ -107,7 +109,7 @@ class Lines(Mapping[str, LineState]):
         self._loaded: dict[tuple[str, Role], str | None] = {}
         self._clock = clock
         self._retry_at_s: dict[tuple[str, Role], float] = {}
-        self._pause_s: dict[tuple[str, Role], float] = {}
+        self._back_offs: dict[tuple[str, Role], BackOff] = {}
         for line in lines:
             alone = line.zero_shot_threshold
             self._states[line.name] = LineState(
@@ -201,17 +203,23 @@ class Lines(Mapping[str, LineState]):
         except FlawlineError as error:
             log.error("line %s: %s memory: %s", name, role, error)
             if isinstance(error, StorageError):
-                pause_s = self._pause_s.get((name, role), RETRY_S)
-                self._retry_at_s[name, role] = self._clock.monotonic_s() + pause_s
-                self._pause_s[name, role] = min(2 * pause_s, MAX_RETRY_S)
+                self._retry_later(name, role)
             if role == "active" and state.active is None:
                 damaged = not isinstance(error, MemoryMismatch)
                 problem = Reason.MEMORY_DAMAGED if damaged else Reason.MEMORY_MISMATCH
                 self._states[name] = replace(state, problem=problem)
             return
-        self._pause_s.pop((name, role), None)
+        self._back_offs.pop((name, role), None)
         self._enter(name, role, memory)
         log.info("line %s: reference memory %s is %s", name, version or "none", role)
+
+    def _retry_later(self, name: str, role: Role) -> None:
+        """A memory that could not be read is tried again, less and less often."""
+        back_off = self._back_offs.setdefault(
+            (name, role),
+            BackOff(self._clock, forgiven_after_s=math.inf, first_s=RETRY_S, max_s=MAX_RETRY_S),
+        )
+        self._retry_at_s[name, role] = self._clock.monotonic_s() + back_off.failed()
 
     def _retry(self, name: str, role: Role) -> bool:
         """Whether a memory that could not be read, a while ago, is to be read again."""

@@ -21,21 +21,6 @@ INLINE: Final = re.compile(r"`([^`\n]*flawline [^`]+)`")
 COMMAND: Final = re.compile(r"(?:^|&& |sudo -u flawline (?:\w+=\S+ )?)(?:\S*/)?flawline ([^|>&;]+)")
 PLACEHOLDER: Final = re.compile(r"[A-Z]{2,}(?:\.json)?|\.\.\.")
 
-NOT_YET: Final[frozenset[str]] = frozenset(
-    {
-        "config check -c",
-        "config check --probe",
-        "explain --event",
-        "explain --line",
-        "memory list --history",
-        "memory remove",
-        "reload",
-        "report",
-        "run -c",
-    }
-)
-"""Documented ahead of the code; to be emptied when it is there."""
-
 
 def documented() -> Iterator[tuple[str, str]]:
     """Every command line of the pages, with its page."""
@@ -78,7 +63,7 @@ def test_every_documented_command_and_option_exists() -> None:
     found = list(documented())
     assert len(found) > 60
     missing = {(page, each) for page, command in found for each in unknown(command)}
-    assert {each for each in missing if each[1] not in NOT_YET} == set()
+    assert missing == set()
 
 
 def test_a_command_that_does_not_exist_is_found() -> None:

@@ -12,7 +12,7 @@ from contract.messages import Outcome
 from flawline.station.board import Rates, board
 from flawline.station.complaints import Totals
 from flawline.station.member import State
-from flawline.station.survey import Figures, LineFigures
+from flawline.station.survey import LineFigures, StationFigures
 
 CONFIG = Config.model_validate(
     {
@@ -27,7 +27,7 @@ CONFIG = Config.model_validate(
 
 
 def shown(
-    figures: Figures | None,
+    figures: StationFigures | None,
     states: Mapping[str, State],
     rates: Rates | None = None,
     *,
@@ -42,7 +42,7 @@ def test_a_row_per_line() -> None:
     rates = Rates()
     for second in range(3):
         frames = Totals({(Outcome.PASS, ""): 9 * second, (Outcome.LATE, "deadline_missed"): second})
-        figures = Figures(float(second), {"bottles": LineFigures(10 * second, frames)})
+        figures = StationFigures(float(second), {"bottles": LineFigures(10 * second, frames)})
         rates.note(figures)
         rates.note(figures)
     states = {

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from contract.errors import AddressInUse, FlawlineError
-from flawline.station.presence import Note, Presence, running_in
+from flawline.station.presence import Presence, StationNote, running_in
 
-NOTE = Note(process_id=os.getpid(), config=Path("/etc/flawline/station.yaml"))
+NOTE = StationNote(process_id=os.getpid(), config=Path("/etc/flawline/station.yaml"))
 
 HOLDS = """
 import os, sys
 from pathlib import Path
-from flawline.station.presence import Note, Presence
-with Presence(Path(sys.argv[1]), Note(process_id=os.getpid(), config=Path("x.yaml"))):
+from flawline.station.presence import StationNote, Presence
+with Presence(Path(sys.argv[1]), StationNote(process_id=os.getpid(), config=Path("x.yaml"))):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -23,7 +23,7 @@ from scorer import WinClip
 from scorer.references.conformal import Calibration
 from scorer.serving.batch import MAX_ERRORS_IN_A_ROW, BatchScorer
 from scorer.serving.cost import Cost
-from scorer.serving.engine import Engine, Judged
+from scorer.serving.engine import Engine, Ruling
 from scorer.serving.lines import LineState, MemoryInUse
 from scorer.serving.scheduler import Scheduler
 from scorer.serving.verdicts import Thresholds
@@ -71,7 +71,7 @@ class Bench:
             **options,
         )
 
-    def judge(self, *frames: Frame) -> list[Judged]:
+    def judge(self, *frames: Frame) -> list[Ruling]:
         """Submit all, step until nothing waits."""
         verdicts = [
             verdict for each in frames for verdict in self.engine.submit(each, self.clock.wall_ns())
@@ -86,7 +86,7 @@ def grey(value: int, frame_id: int = 0, **header: Any) -> Frame:
     return frame(frame_id, pixels=np.full((16, 16, 3), value, dtype=np.uint8), **header)
 
 
-def only(verdicts: list[Judged]) -> Judged:
+def only(verdicts: list[Ruling]) -> Ruling:
     assert len(verdicts) == 1
     return verdicts[0]
 
@@ -291,7 +291,7 @@ submissions = st.lists(
 def test_one_verdict_for_each_frame_whatever_happens(submitted: list[Any]) -> None:
     assume(sum(each[0] == "broken" for each in submitted) < MAX_ERRORS_IN_A_ROW)
     bench = Bench()
-    verdicts: list[Judged] = []
+    verdicts: list[Ruling] = []
     for number, (name, value, taint, deadline_s, right_size, step) in enumerate(submitted):
         deadline_ns = None if deadline_s is None else CAPTURED_NS + deadline_s * NS_PER_S
         header = {"line": name, "taint": taint, "deadline_ns": deadline_ns}
