@@ -1,4 +1,7 @@
-"""What a verdict is worth on arrival. Pure; decided once, before any sink sees it."""
+"""What a verdict is worth on arrival. Pure; decided once, before any sink sees it.
+
+A result that the PLC is told too late is LATE to the PLC beside that: see `plc.indication`.
+"""
 
 from __future__ import annotations
 

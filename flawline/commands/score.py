@@ -133,7 +133,7 @@ def _expand(path: Path) -> list[Path]:
 
 def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
     """A function from a picture's path to its result."""
-    from scorer.references.threshold import leave_one_out_threshold
+    from scorer.references.provisional import leave_one_out_threshold
     from scorer.serving.verdicts import Thresholds, decide
 
     text = model.text_prototypes(options.object_name)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from contract.image import Pixels
 from scorer.clip.presets import PATCH, window
-from scorer.scoring.maps import unit
+from scorer.scoring.equations import unit
 from scorer.scoring.memory import ReferenceMemory
 from scorer.scoring.scoring import AssociationMap
 from scorer.scoring.winclip import WinClip

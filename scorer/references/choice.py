@@ -19,7 +19,7 @@ from torch import Tensor
 
 from contract.errors import ConfigError
 from contract.image import Pixels
-from scorer.scoring.maps import association
+from scorer.scoring.equations import association
 from scorer.scoring.winclip import WinClip
 
 MIN_FOR_OUTLIERS: Final = 5

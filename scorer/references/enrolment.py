@@ -28,8 +28,7 @@ from scorer.references.doubts import (
     repeated,
 )
 from scorer.references.manifest import Manifest, mask_sha256, new_version
-from scorer.references.shelf import Shelf
-from scorer.references.threshold import (
+from scorer.references.provisional import (
     HELD_OUT,
     Provisional,
     Step,
@@ -38,6 +37,7 @@ from scorer.references.threshold import (
     nothing,
     num_left_out,
 )
+from scorer.references.shelf import Shelf
 from scorer.scoring.coreset import thinned
 from scorer.scoring.memory import ReferenceMemory
 from scorer.scoring.winclip import WinClip

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorer.clip.presets import IMAGE, PATCH, Preset, window
-from scorer.scoring.maps import AVERAGES, association, likeness_score, softmax_score
+from scorer.scoring.equations import AVERAGES, association, likeness_score, softmax_score
 from scorer.scoring.memory import Bank, ReferenceMemory
 from scorer.windows.features import Features
 from scorer.windows.geometry import coverage

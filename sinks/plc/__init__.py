@@ -1,4 +1,4 @@
-"""What the PLC is told: what a verdict is worth to it, the register block, the pulse, Modbus.
+"""What the PLC is told: what a verdict is worth to it, the registers, the line's health.
 
 Nothing here waits for the store or for another output.
 """

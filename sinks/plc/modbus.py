@@ -29,7 +29,7 @@ from contract.reasons import FAULTS, DeliveryReason, Fault
 from sinks.arrival import Arrival
 from sinks.metrics.metrics import Metrics
 from sinks.plc.indication import Indication
-from sinks.plc.pulse import Pulse
+from sinks.plc.line_health import LineHealth
 from sinks.plc.registers import (
     NO_BITS,
     OUTCOME_CODES,
@@ -81,7 +81,7 @@ class Plc:
         self._clock = clock
         self._metrics = metrics
         self._cameras = {camera.name: place for place, camera in enumerate(line.cameras)}
-        self._pulse = Pulse(
+        self._health = LineHealth(
             list(self._cameras),
             silence_s=settings.silence_s,
             fault_after_late=settings.fault_after_late,
@@ -103,7 +103,7 @@ class Plc:
         camera = self._cameras.get(header.camera, UNKNOWN_CAMERA)
         result = Indication.of(header, camera=camera, review_as=self._review_as)
         with self._lock:
-            self._pulse.verdict(header, header.frame_id)
+            self._health.verdict(header, header.frame_id)
             self._waiting = self._waiting.then(result) if self._waiting else result
         self._wake.set()
         return True
@@ -111,7 +111,7 @@ class Plc:
     def observe(self, message: StatusMessage) -> None:
         """Take note of the health of cameras and scorer."""
         with self._lock:
-            self._pulse.observe(message)
+            self._health.observe(message)
 
     def pending(self) -> int:
         with self._lock:
@@ -123,7 +123,7 @@ class Plc:
         if not self._connected:
             return "not connected"
         with self._lock:
-            fault = self._pulse.fault()
+            fault = self._health.fault()
         return "online" if fault is Fault.NONE else f"fault {fault.name.lower()}"
 
     def work(self, stop: threading.Event) -> None:
@@ -148,7 +148,7 @@ class Plc:
                 if self._clock.monotonic_s() >= beat_s:
                     beat_s = self._clock.monotonic_s() + settings.heartbeat_s
                     with self._lock:
-                        self._pulse.beat()
+                        self._health.beat()
                 write(self._write, client)
             self._say_stopped(client)
         finally:
@@ -169,7 +169,7 @@ class Plc:
             now_ns = self._clock.wall_ns()
             told = _Told(result, result.fault(now_ns)) if result else self._told
             count = result.count if result else 0
-            block = self._block(told, self._pulse.fault(), self._sequence + count, now_ns)
+            block = self._block(told, self._health.fault(), self._sequence + count, now_ns)
         try:
             self._send(client, block)
         except PlcError:
@@ -180,7 +180,7 @@ class Plc:
             self._told, self._sequence = told, self._sequence + count
             if result:
                 self._held_until_s = self._clock.monotonic_s() + self._settings.hold_s
-                self._pulse.told(useful=told is not None and told.fault is Fault.NONE, count=count)
+                self._health.told(useful=told is not None and told.fault is Fault.NONE, count=count)
 
     def _put_back(self, result: Indication) -> None:
         with self._lock:
@@ -195,7 +195,7 @@ class Plc:
             status = Status.FAULT
         if told is None:
             return RegisterBlock(
-                status=status, fault=fault, heartbeat=self._pulse.heartbeat, sequence=sequence
+                status=status, fault=fault, heartbeat=self._health.heartbeat, sequence=sequence
             )
         return RegisterBlock(
             status=status,
@@ -204,7 +204,7 @@ class Plc:
             outcome=OUTCOME_CODES[told.outcome],
             frame_id=told.result.frame_id,
             camera=told.result.camera,
-            heartbeat=self._pulse.heartbeat,
+            heartbeat=self._health.heartbeat,
             sequence=sequence,
         )
 

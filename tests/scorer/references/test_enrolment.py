@@ -16,8 +16,8 @@ from contract.clock import SystemClock
 from contract.errors import ConfigError, ImageError
 from scorer import ReferenceMemory, WinClip
 from scorer.references.enrolment import MIN_NORMAL, enroll
+from scorer.references.provisional import HELD_OUT, LEAVE_ONE_OUT, leave_one_out_threshold
 from scorer.references.shelf import Shelf
-from scorer.references.threshold import HELD_OUT, LEAVE_ONE_OUT, leave_one_out_threshold
 from scorer.serving.lines import Lines
 from tests.fakes import FakeClock
 from tests.scorer.pictures import part, picture

@@ -20,7 +20,7 @@ from scorer import WinClip
 from scorer.clip.presets import IMAGE
 from scorer.evaluation.explanation import explain
 from scorer.scoring.coreset import thinned
-from scorer.scoring.maps import association
+from scorer.scoring.equations import association
 from scorer.scoring.winclip import load_model
 from scorer.windows.backbone import Crop
 from tests.scorer.pictures import part

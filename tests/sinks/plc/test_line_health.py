@@ -8,115 +8,117 @@ import pytest
 
 from contract.messages import CameraState, ProcessState
 from contract.reasons import Fault
-from sinks.plc.pulse import Pulse
+from sinks.plc.line_health import LineHealth
 from tests.fakes import FakeClock
 from tests.sinks.kit import STREAM, camera, drop, scorer_alive, verdict
 
 
 class Line:
-    """A pulse with a clock of its own and an easy way to feed it."""
+    """The health of a line with a clock of its own and an easy way to feed it."""
 
     def __init__(self, *cameras: str) -> None:
         self.clock = FakeClock()
-        self.pulse = Pulse(cameras or ("top",), silence_s=2.0, fault_after_late=3, clock=self.clock)
+        self.health = LineHealth(
+            cameras or ("top",), silence_s=2.0, fault_after_late=3, clock=self.clock
+        )
 
     def frame(self, admitted: int, name: str = "top", **fields: Any) -> None:
         """A heartbeat of a camera with a frame of this moment."""
         values = {"newest_frame_ns": self.clock.wall_ns()} | fields
-        self.pulse.observe(camera(admitted, stream=STREAM._replace(camera=name), **values))
+        self.health.observe(camera(admitted, stream=STREAM._replace(camera=name), **values))
 
     def score(self, frame_id: int, name: str = "top") -> None:
         header = verdict(frame_id, stream=STREAM._replace(camera=name))
-        self.pulse.verdict(header, frame_id)
+        self.health.verdict(header, frame_id)
 
     def go(self, seconds: float) -> Fault:
         """Let time pass without news."""
         self.clock.advance(seconds)
-        return self.pulse.fault()
+        return self.health.fault()
 
     def beats(self) -> bool:
-        before = self.pulse.heartbeat
-        self.pulse.beat()
-        return self.pulse.heartbeat > before
+        before = self.health.heartbeat
+        self.health.beat()
+        return self.health.heartbeat > before
 
 
 @pytest.fixture
 def line() -> Line:
     """A healthy line with one camera."""
     line = Line()
-    line.pulse.observe(scorer_alive())
+    line.health.observe(scorer_alive())
     line.frame(1)
     line.score(0)
     return line
 
 
 def test_a_healthy_line_beats(line: Line) -> None:
-    assert line.pulse.fault() is Fault.NONE
+    assert line.health.fault() is Fault.NONE
     assert line.beats()
 
 
 def test_before_anything_was_heard_it_is_starting() -> None:
     line = Line()
-    assert line.pulse.fault() is Fault.STARTING
+    assert line.health.fault() is Fault.STARTING
     assert not line.beats()
     assert line.go(2.5) is Fault.SCORER
 
 
 def test_a_silent_camera_stops_the_heart(line: Line) -> None:
     line.go(1.5)
-    line.pulse.observe(scorer_alive())
+    line.health.observe(scorer_alive())
     assert line.go(1.0) is Fault.CAMERA
     assert not line.beats()
     line.frame(2)
-    assert line.pulse.fault() is Fault.NONE
+    assert line.health.fault() is Fault.NONE
 
 
 def test_a_camera_that_repeats_its_last_frame_is_silent(line: Line) -> None:
     stuck_ns = line.clock.wall_ns()
     for _ in range(5):
         line.clock.advance(0.6)
-        line.pulse.observe(scorer_alive())
+        line.health.observe(scorer_alive())
         line.frame(1, newest_frame_ns=stuck_ns)
-    assert line.pulse.fault() is Fault.CAMERA
+    assert line.health.fault() is Fault.CAMERA
 
 
 def test_a_camera_clock_that_runs_ahead_hides_no_standstill(line: Line) -> None:
     line.frame(1, newest_frame_ns=line.clock.wall_ns() + 10**12)
     line.clock.advance(2.5)
-    line.pulse.observe(scorer_alive())
-    assert line.pulse.fault() is Fault.CAMERA
+    line.health.observe(scorer_alive())
+    assert line.health.fault() is Fault.CAMERA
 
 
 def test_one_blind_camera_of_two_stops_the_line() -> None:
     line = Line("top", "side")
-    line.pulse.observe(scorer_alive())
+    line.health.observe(scorer_alive())
     line.frame(1)
     line.frame(1, "side")
-    assert line.pulse.fault() is Fault.NONE
+    assert line.health.fault() is Fault.NONE
     line.clock.advance(2.5)
-    line.pulse.observe(scorer_alive())
+    line.health.observe(scorer_alive())
     line.frame(2)
-    assert line.pulse.fault() is Fault.CAMERA
+    assert line.health.fault() is Fault.CAMERA
 
 
 def test_a_silent_or_starting_scorer_stops_the_heart(line: Line) -> None:
     line.clock.advance(2.5)
     line.frame(2)
-    assert line.pulse.fault() is Fault.SCORER
-    line.pulse.observe(scorer_alive(state=ProcessState.STARTING))
-    assert line.pulse.fault() is Fault.SCORER
-    line.pulse.observe(scorer_alive(state=ProcessState.DRAINING))
-    assert line.pulse.fault() is Fault.NONE
+    assert line.health.fault() is Fault.SCORER
+    line.health.observe(scorer_alive(state=ProcessState.STARTING))
+    assert line.health.fault() is Fault.SCORER
+    line.health.observe(scorer_alive(state=ProcessState.DRAINING))
+    assert line.health.fault() is Fault.NONE
 
 
 def test_frames_without_verdicts_are_overdue(line: Line) -> None:
     for admitted in range(2, 8):
         line.clock.advance(0.5)
-        line.pulse.observe(scorer_alive())
+        line.health.observe(scorer_alive())
         line.frame(admitted)
-    assert line.pulse.fault() is Fault.OVERDUE
+    assert line.health.fault() is Fault.OVERDUE
     line.score(3)
-    assert line.pulse.fault() is Fault.NONE
+    assert line.health.fault() is Fault.NONE
 
 
 @pytest.mark.parametrize(("scored", "fault"), [(True, Fault.NONE), (False, Fault.OVERDUE)])
@@ -124,27 +126,27 @@ def test_drops_alone_do_not_keep_a_line_alive(line: Line, scored: bool, fault: F
     """A slow scorer drops frames and is well; one that never answers is not."""
     for admitted in range(2, 22, 2):
         line.clock.advance(0.5)
-        line.pulse.observe(scorer_alive())
+        line.health.observe(scorer_alive())
         line.frame(admitted)
-        line.pulse.observe(drop(admitted - 2, admitted - 2))
+        line.health.observe(drop(admitted - 2, admitted - 2))
         if scored:
             line.score(admitted - 1)
-    assert line.pulse.fault() is fault
+    assert line.health.fault() is fault
 
 
 def test_useless_results_in_a_row_are_a_fault_until_one_is_of_use(line: Line) -> None:
-    line.pulse.told(useful=False, count=2)
-    assert line.pulse.fault() is Fault.NONE
-    line.pulse.told(useful=False, count=1)
-    assert line.pulse.fault() is Fault.LATE
+    line.health.told(useful=False, count=2)
+    assert line.health.fault() is Fault.NONE
+    line.health.told(useful=False, count=1)
+    assert line.health.fault() is Fault.LATE
     assert not line.beats()
-    line.pulse.told(useful=True, count=1)
-    assert line.pulse.fault() is Fault.NONE
+    line.health.told(useful=True, count=1)
+    assert line.health.fault() is Fault.NONE
 
 
 def test_a_finished_file_ends_without_fault(line: Line) -> None:
     line.frame(1, state=CameraState.ENDED, live=False)
-    assert line.pulse.fault() is Fault.NONE
+    assert line.health.fault() is Fault.NONE
     assert line.go(2.5) is Fault.ENDED
     assert not line.beats()
 
@@ -152,20 +154,20 @@ def test_a_finished_file_ends_without_fault(line: Line) -> None:
 def test_a_live_camera_that_ended_is_a_fault(line: Line) -> None:
     line.frame(1, state=CameraState.ENDED, live=True)
     line.clock.advance(2.5)
-    line.pulse.observe(scorer_alive())
-    assert line.pulse.fault() is Fault.CAMERA
+    line.health.observe(scorer_alive())
+    assert line.health.fault() is Fault.CAMERA
 
 
 def test_a_finished_file_does_not_stop_the_other_camera() -> None:
     line = Line("top", "file")
     for admitted in range(1, 10):
         line.clock.advance(0.5)
-        line.pulse.observe(scorer_alive())
+        line.health.observe(scorer_alive())
         line.frame(admitted)
         line.score(admitted - 1)
         if admitted == 1:
             line.frame(0, "file", state=CameraState.ENDED, live=False)
-    assert line.pulse.fault() is Fault.NONE
+    assert line.health.fault() is Fault.NONE
 
 
 def test_a_new_epoch_starts_counting_again(line: Line) -> None:
@@ -173,10 +175,10 @@ def test_a_new_epoch_starts_counting_again(line: Line) -> None:
     line.score(999)
     fresh = STREAM._replace(epoch=STREAM.epoch + 1)
     newest_ns = line.clock.wall_ns() + 1
-    line.pulse.observe(camera(1, stream=fresh, newest_frame_ns=newest_ns))
+    line.health.observe(camera(1, stream=fresh, newest_frame_ns=newest_ns))
     line.clock.advance(1.9)
-    line.pulse.observe(scorer_alive())
-    assert line.pulse.fault() is Fault.NONE
+    line.health.observe(scorer_alive())
+    assert line.health.fault() is Fault.NONE
     line.clock.advance(0.3)
-    line.pulse.observe(camera(2, stream=fresh, newest_frame_ns=line.clock.wall_ns()))
-    assert line.pulse.fault() is Fault.OVERDUE
+    line.health.observe(camera(2, stream=fresh, newest_frame_ns=line.clock.wall_ns()))
+    assert line.health.fault() is Fault.OVERDUE

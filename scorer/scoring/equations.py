@@ -1,4 +1,7 @@
-"""From embeddings to scores and maps: equations (1) and (3) to (6) of the paper."""
+"""Equations (1), (3) and (4) of the paper: from embeddings to scores, and means over windows.
+
+What they are put together to, (5) and (6), stands in `scoring` and `winclip`.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def harmonic_windows(scores: Tensor, coverage: Tensor) -> Tensor:
 
     Args:
         scores: float32 (N, W), in [0, 1]; smaller values than 1e-6 count as 1e-6.
-        coverage: float32 (W, P) from `windows.coverage`.
+        coverage: float32 (W, P) from `windows.geometry.coverage`.
 
     Returns:
         float32 (N, P).

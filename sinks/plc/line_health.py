@@ -48,7 +48,7 @@ class _Camera:
     waiting_s: float | None = None
 
 
-class Pulse:
+class LineHealth:
     """Health of the line with `cameras`.
 
     Args:
@@ -169,10 +169,10 @@ class Pulse:
 
 
 _UNHEARD: Final = frozenset({Fault.CAMERA, Fault.SCORER})
-_CHECKS: Final[tuple[tuple[Fault, Callable[[Pulse], bool]], ...]] = (
-    (Fault.ENDED, Pulse._all_ended),
-    (Fault.SCORER, Pulse._scorer_is_silent),
-    (Fault.CAMERA, Pulse._camera_is_stale),
-    (Fault.OVERDUE, Pulse._verdicts_are_overdue),
-    (Fault.LATE, Pulse._results_are_useless),
+_CHECKS: Final[tuple[tuple[Fault, Callable[[LineHealth], bool]], ...]] = (
+    (Fault.ENDED, LineHealth._all_ended),
+    (Fault.SCORER, LineHealth._scorer_is_silent),
+    (Fault.CAMERA, LineHealth._camera_is_stale),
+    (Fault.OVERDUE, LineHealth._verdicts_are_overdue),
+    (Fault.LATE, LineHealth._results_are_useless),
 )

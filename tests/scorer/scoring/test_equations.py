@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from torch import Tensor
 
-import scorer.scoring.maps
-from scorer.scoring.maps import (
+import scorer.scoring.equations
+from scorer.scoring.equations import (
     MIN_TERM,
     association,
     harmonic_scales,
@@ -127,7 +127,7 @@ def test_association_in_blocks_equals_association_at_once(
     features = torch.nn.functional.normalize(torch.randn(2, 5, 8), dim=-1)
     references = torch.nn.functional.normalize(torch.randn(33, 8), dim=-1)
     at_once = association(features, references)
-    monkeypatch.setattr(scorer.scoring.maps, "MAX_SIMILARITIES", most)
+    monkeypatch.setattr(scorer.scoring.equations, "MAX_SIMILARITIES", most)
     torch.testing.assert_close(association(features, references), at_once, rtol=0, atol=1e-6)
 
 
