@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SYSTEM_STAMP := $(VENV)/.system
 # Without the theme's notice of its successor.
-BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+BUILD_DOCS := env NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 # Each worker may take 4 GB for models of real size, and starts processes of its own.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile

@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Use as a context manager: leaving it says that the service stops. Silent without systemd.
+    """Use as a context manager: leaving it says that the service stops, if nobody did.
+
+    Silent without systemd.
 
     Args:
         environment: NOTIFY_SOCKET, a path or `@` and an abstract name, is where to tell;
@@ -37,6 +39,7 @@ class Notifier:
         self._socket.setblocking(False)
         watched = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         limit_us = int(environment.get("WATCHDOG_USEC", "0")) if watched else 0
+        self._stopping = False
         # Twice as often as asked for, as sd_watchdog_enabled(3) recommends.
         self._alive = Every(limit_us * NS_PER_US / NS_PER_S / 2, clock) if limit_us else None
 
@@ -49,12 +52,18 @@ class Notifier:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tell("STOPPING=1")
+        self.stopping()
         self._socket.close()
 
     def ready(self) -> None:
         """The service does its work."""
         self._tell("READY=1")
+
+    def stopping(self) -> None:
+        """The service ends: it drains, and is alive meanwhile."""
+        if not self._stopping:
+            self._stopping = True
+            self._tell("STOPPING=1")
 
     def alive(self) -> None:
         """The main loop goes round; call it there, it tells as often as the watchdog wants."""

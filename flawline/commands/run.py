@@ -54,14 +54,16 @@ def run_station(config_path: Path, *, log_level: str) -> int:
         Notifier(os.environ, SystemClock()) as systemd,
     ):
         configure_logging("flawline", log_level)
-        with Station(config, config_path, display, stop, log_level=log_level) as station:
+        with Station(
+            config, config_path, display, stop, log_level=log_level, on_turn=systemd.alive
+        ) as station:
             station.start()
             if not stop():
                 systemd.ready()
             while not stop.wait(TEND_S) and not station.finished:
                 station.tend()
-                systemd.alive()
                 if reload.taken():
                     done, accepted = station.reload()
                     presence.reloaded(done, accepted=accepted)
+            systemd.stopping()
     return EXIT_RECOVERABLE if station.conclude() else EXIT_OK

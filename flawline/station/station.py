@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 
 class Station:
-    """Use as a context manager: leaving it stops everything, in order."""
+    """Use as a context manager: leaving it stops everything, in order.
+
+    `on_turn` is called all the while, also when starting, reloading and stopping takes its time.
+    """
 
     def __init__(
         self,
@@ -40,8 +43,10 @@ class Station:
         stop: StopRequest,
         *,
         log_level: str,
+        on_turn: Callable[[], object] = lambda: None,
         clock: Clock | None = None,
     ) -> None:
+        self._on_turn = on_turn
         clock = clock or SystemClock()
         self._config = config
         self._config_path = config_path
@@ -52,7 +57,7 @@ class Station:
             stderr=display.stderr,
             log_level=log_level,
             hurried=self._hurried,
-            on_turn=self._show,
+            on_turn=self._turn,
         )
         self._survey = Survey(lambda: self._config, clock)
         self._complaints = Complaints(clock)
@@ -94,7 +99,7 @@ class Station:
             totals = {name: line.totals for name, line in self._survey.newest.lines.items()}
             for sentence in self._complaints.update(totals):
                 self._display.say(sentence)
-        self._show()
+        self._turn()
 
     @property
     def finished(self) -> bool:
@@ -129,6 +134,10 @@ class Station:
     def _hurried(self) -> bool:
         """The signal that asked for the stop, if one did, does not ask for haste."""
         return self._stop.hurried or (self._ends_by_itself and self._stop())
+
+    def _turn(self) -> None:
+        self._show()
+        self._on_turn()
 
     def _show(self) -> None:
         if not self._display.is_live or not self._show_due.due():

@@ -32,7 +32,9 @@ def test_a_service_is_ready_alive_and_stops(systemd: Systemd) -> None:
             notifier.alive()
             clock.advance(1.0)
         assert systemd.heard() == 3 * ["WATCHDOG=1"]  # at 0, 5 and 10 s
-    assert systemd.heard() == ["STOPPING=1"]
+        notifier.stopping()
+        assert systemd.heard() == ["STOPPING=1"]
+    assert systemd.heard() == []
 
 
 def test_it_says_that_it_stops_also_when_it_fails(systemd: Systemd) -> None:

@@ -41,11 +41,13 @@ def test_systemd_finds_no_fault(tmp_path: Path) -> None:
     assert run(systemd("systemd-analyze"), "verify", "--man=no", here) == ""
 
 
-def test_it_runs_a_command_that_there_is(service: configparser.SectionProxy) -> None:
-    program, command, *arguments = service["ExecStart"].split()
+@pytest.mark.parametrize("step", ["ExecStart", "ExecReload"])
+def test_its_commands_are_understood(step: str, service: configparser.SectionProxy) -> None:
+    program, name, *arguments = service[step].split()
     assert program == PROGRAM
-    assert command in typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    assert arguments == ["--config", "/etc/flawline/flawline.yaml"]
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    context = command.make_context(name, arguments)
+    assert context.params["config"] == Path("/etc/flawline/flawline.yaml")
 
 
 def test_it_waits_for_readiness_and_watches(service: configparser.SectionProxy) -> None:

@@ -100,9 +100,13 @@ class Station:
         self.interrupt()
         return self.until_exit()
 
-    def until_exit(self) -> int:
-        """Wait for the end; the exit code."""
-        return self._running.wait(DEADLINE_S)
+    def until_exit(self, meanwhile: Callable[[], object] = lambda: None) -> int:
+        """Wait for the end, calling `meanwhile` again and again; the exit code."""
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not self._ended_within(POLL_S):
+            meanwhile()
+            assert time.monotonic() < deadline_s, f"did not end\n{self.log}"
+        return self._running.wait()
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until `condition`; fail after a deadline, or when the station ends before."""

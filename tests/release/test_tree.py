@@ -20,7 +20,9 @@ VERSION = release.project_table()["version"]
 
 def steps(target: str) -> list[str]:
     """The commands of a target of the Makefile."""
-    text = (ROOT / "Makefile").read_text("utf-8").replace("$(BIN)", ".venv/bin")
+    text = (ROOT / "Makefile").read_text("utf-8")
+    for name, value in reversed(re.findall(r"^(\w+) := (.*)$", text, re.MULTILINE)):
+        text = text.replace(f"$({name})", value)
     found = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", text, re.MULTILINE)
     assert found, target
     return [line.strip() for line in found[1].splitlines()]
