@@ -42,7 +42,7 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     with (
         Sockets(config) as sockets,
         Collector(model, lines, shelf, shell.clock) as collector,
-        EvidenceSender(sockets.connect("evidence")) as evidence,
+        EvidenceSender(sockets) as evidence,
     ):
         service = Service(
             shell,

@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from contract.messages import SCORED, Outcome, StreamKey, VerdictMessage, VerdictRecord
+from contract.messages import SCORED, Outcome, StreamKey, VerdictMessage
 from contract.reasons import Reason
 
 REMEMBERED_FRAMES = 4096
-
-Judged = TypeVar("Judged", bound=VerdictRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +67,8 @@ class Arrivals:
             camera[frame] = overdue and header.outcome in SCORED
             if len(camera) > REMEMBERED_FRAMES:
                 camera.popitem(last=False)
-        return Arrival(identity, self.judged(header), header.outcome, now_ns, first)
-
-    def judged(self, verdict: Judged) -> Judged:
-        """`verdict` as its first arrival was judged; as it is, if there was none."""
-        late = self._late.get(verdict.stream[:3], OrderedDict()).get(
-            (verdict.epoch, verdict.frame_id)
-        )
-        if not late:
-            return verdict
-        judgement = {"outcome": Outcome.LATE, "reason": Reason.DEADLINE_MISSED}
-        return verdict.model_copy(update=judgement)
+        sent = header.outcome
+        if camera.get(frame):
+            judgement = {"outcome": Outcome.LATE, "reason": Reason.DEADLINE_MISSED}
+            header = header.model_copy(update=judgement)
+        return Arrival(identity, header, sent, now_ns, first)

@@ -136,10 +136,7 @@ class Hub:
             self._metrics.arrived(arrival)
 
     def _picture(self, parts: list[bytes]) -> None:
-        evidence = decode_evidence(parts)
-        judged = self._arrivals.judged(evidence.header.verdict)
-        header = evidence.header.model_copy(update={"verdict": judged})
-        if not self._evidence.offer(evidence._replace(header=header)):
+        if not self._evidence.offer(decode_evidence(parts)):
             self._metrics.dropped(self._evidence.name, DeliveryReason.QUEUE_FULL)
 
     def _message(self, parts: list[bytes]) -> None:

@@ -73,7 +73,7 @@ def _start(probe: Probe, clock: Clock) -> Future[tuple[Told, float]]:
         begun_s = clock.monotonic_s()
         try:
             told = probe.run()
-        except BaseException as problem:  # noqa: BLE001 - raised again where it is told
+        except Exception as problem:  # noqa: BLE001 - told by `_outcome`
             future.set_exception(problem)
         else:
             future.set_result((told, clock.monotonic_s() - begun_s))
@@ -89,8 +89,11 @@ def _outcome(
         told, took_s = future.result(left_s)
     except FlawlineError as problem:
         text = redact(str(problem))
-    except TimeoutError:
-        text = f"gave no answer within {probe.limit_s:g} s"
+    except Exception as problem:  # noqa: BLE001 - one library's surprise must not end the others
+        if future.done():
+            text = redact(f"{type(problem).__name__}: {problem}")
+        else:
+            text = f"gave no answer within {probe.limit_s:g} s"
     else:
         text = redact(told.text)
         ok = all(note.severity != "error" for note in told.notes)

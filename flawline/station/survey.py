@@ -17,6 +17,7 @@ from contract.clock import NS_PER_S, Clock
 from contract.config import Config
 from contract.errors import FlawlineError
 from contract.messages import Outcome
+from contract.reasons import Reason
 from flawline.station.complaints import Totals
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 PERIOD_S = 2.0
 NEWEST_WITHIN_S = 60
-LATE_REASON = "deadline_missed"
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,13 @@ class Survey:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._read(keep_open=True)
+            try:
+                self._read(keep_open=True)
+            except Exception as error:
+                # What the store has told so far gets old, and an operator must see that it does.
+                if not self.trouble:
+                    log.exception("the lines cannot be watched")
+                self.trouble = f"{type(error).__name__}: see the log"
             self._stop.wait(PERIOD_S)
 
     def _read(self, *, keep_open: bool) -> None:
@@ -112,7 +118,7 @@ class Survey:
             admitted[line] += book.admitted
             for outcome, count in book.counts.items():
                 if outcome is not Outcome.UNSCORED:
-                    reason = LATE_REASON if outcome is Outcome.LATE else ""
+                    reason = Reason.DEADLINE_MISSED if outcome is Outcome.LATE else ""
                     totals[line][outcome, reason] += count
             for reason, count in book.unscored.items():
                 totals[line][Outcome.UNSCORED, reason] += count

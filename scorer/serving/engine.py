@@ -94,6 +94,12 @@ class Engine:
         self.shadows = Shadows(lines)
         self.outcomes: Counter[Outcome] = Counter()
         self.wait_ns = 0
+        self._held: Job | None = None
+
+    @property
+    def pending(self) -> int:
+        """Frames that were submitted and have no verdict yet."""
+        return len(self._scheduler) + (self._held is not None)
 
     def submit(self, frame: Frame, received_ns: int) -> list[Ruling]:
         """Take a frame in: it waits for its turn, or has a verdict at once if it needs no score."""
@@ -107,34 +113,46 @@ class Engine:
 
     def step(self, *, patient: bool = True) -> list[Ruling]:
         """Score the next batch; `patient`: it may wait for more frames."""
+        if self._held is not None:
+            probe, self._held = self._held, None
+            return self._score([probe], rate=1.0)
         late, ready, self.wait_ns = self._scheduler.next_batch(
             self._clock.wall_ns(), self._cost, patient=patient, expected=self._expected_tokens
         )
-        probe = self._probe(late)
-        batch = [*ready, *probe]
-        start_s = self._clock.monotonic_s()
-        scored = self._scorer.score(batch)
-        step_ns = round((self._clock.monotonic_s() - start_s) * NS_PER_S)
-        if batch:
-            self._learn(batch, scored, step_ns, rate=1.0 if probe else LEARNING_RATE)
+        # In a step of its own: the frames that can still be in time must not wait for it.
+        self._held = self._probe(late)
+        if self._held is not None:
+            self.wait_ns = 0
         missed = Decision(Outcome.LATE, Reason.DEADLINE_MISSED)
-        return [
-            *(self._ruling(job, missed) for job in late if job not in probe),
-            *(self._judge(job, found, step_ns) for job, found in zip(batch, scored, strict=True)),
-        ]
+        given_up = [self._ruling(job, missed) for job in late if job is not self._held]
+        return [*given_up, *self._score(ready, rate=LEARNING_RATE)]
 
     def abandon(self, reason: Reason) -> list[Ruling]:
         """UNSCORED(reason) for every frame that waits."""
         decision = Decision(Outcome.UNSCORED, reason)
-        return [self._ruling(job, decision) for job in self._scheduler.clear()]
+        waiting = self._scheduler.clear()
+        if self._held is not None:
+            waiting.append(self._held)
+            self._held = None
+        return [self._ruling(job, decision) for job in waiting]
+
+    def _score(self, batch: list[Job], *, rate: float) -> list[Ruling]:
+        """The verdicts of frames that are scored together; `rate` as in `_learn`."""
+        if not batch:
+            return []
+        start_s = self._clock.monotonic_s()
+        scored = self._scorer.score(batch)
+        step_ns = round((self._clock.monotonic_s() - start_s) * NS_PER_S)
+        self._learn(batch, scored, step_ns, rate=rate)
+        return [self._judge(job, found, step_ns) for job, found in zip(batch, scored, strict=True)]
 
     def _expected_tokens(self, job: Job) -> int:
         """As many as the camera's last frame took: what is unchanged costs little."""
         known = self._camera_tokens.get(_camera(job), job.num_tokens)
         return min(known, job.num_tokens)
 
-    def _probe(self, late: list[Job]) -> list[Job]:
-        """At most one frame of those to be given up that is scored all the same.
+    def _probe(self, late: list[Job]) -> Job | None:
+        """One frame of those to be given up that is scored all the same, if it is time for one.
 
         The newest one of a camera that was not scored for a second, because its frames would be
         late even alone. Else one frame that changed, or one slow step, could shut a camera out for
@@ -146,8 +164,8 @@ class Engine:
             alone_ns = job.received_ns + self._cost.step_ns(self._expected_tokens(job))
             deadline_ns = job.frame.header.deadline_ns
             if unscored_s > PROBE_AFTER_S and deadline_ns is not None and alone_ns > deadline_ns:
-                return [job]
-        return []
+                return job
+        return None
 
     def _learn(
         self, jobs: list[Job], scored: list[Scored | None], step_ns: int, *, rate: float

@@ -1,9 +1,13 @@
-"""Evidence: what a person may want to look at, sent after the verdict left and never before it."""
+"""Evidence: what a person may want to look at, sent beside the verdicts.
+
+It is made once its verdict was handed to ZeroMQ, and goes through a channel of its own: a picture
+may still come before its verdict, or without one, and no verdict ever waits for a picture.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import queue
 import threading
 from io import BytesIO
 from types import TracebackType
@@ -14,16 +18,17 @@ import numpy.typing as npt
 import zmq
 from PIL import Image
 
+from contract.backlog import Backlog
 from contract.codec import Evidence, encode_evidence
 from contract.image import Pixels
 from contract.messages import EvidenceMessage, Outcome, VerdictMessage
 from contract.process import POLL_MS
-from contract.sockets import Socket
+from contract.sockets import Sockets
 
 JPEG_QUALITY: Final = 90
 MAX_WAITING: Final = 64
 MAX_WAITING_BYTES: Final = 64 << 20
-FAREWELL_S: Final = 2.0
+FAREWELL_MS: Final = 2000
 
 log = logging.getLogger(__name__)
 
@@ -58,20 +63,17 @@ class _Item(NamedTuple):
 class EvidenceSender:
     """Makes pictures and sends them, in a thread of its own. Use as a context manager.
 
-    Pictures wait within bounds while the sinks are away; what finds no room is counted in
-    `dropped`. No verdict ever waits for a picture.
-
-    Args:
-        socket: of channel `evidence`; used by this thread alone from now on.
+    Pictures wait within bounds while the sinks are away; what finds no room, or cannot be made, is
+    counted in `dropped`.
     """
 
-    def __init__(self, socket: Socket) -> None:
-        self._socket = socket
-        self._waiting: queue.Queue[_Item] = queue.Queue(MAX_WAITING)
-        self._waiting_bytes = 0
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+        self._socket = sockets.connect("evidence")
+        self._waiting: Backlog[_Item] = Backlog(max_items=MAX_WAITING, max_bytes=MAX_WAITING_BYTES)
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._farewell_ms = 1000 * FAREWELL_S
+        self._farewell_ms = FAREWELL_MS
         self._thread = threading.Thread(target=self._work, name="evidence", daemon=True)
         self.dropped = 0
 
@@ -87,44 +89,42 @@ class EvidenceSender:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        self._sockets.close(self._socket, linger_ms=max(0, self._farewell_ms))
 
     def put(self, verdict: VerdictMessage, snapshot: Snapshot) -> None:
         """Have the picture of a verdict made and sent, when there is time; never blocks."""
-        with self._lock:
-            room = self._waiting_bytes + snapshot.pixels.nbytes <= MAX_WAITING_BYTES
-        if not room or self._waiting.full():
-            self._drop()
-            return
-        self._count_bytes(snapshot.pixels.nbytes)
-        self._waiting.put(_Item(verdict, snapshot))
+        if not self._waiting.offer(_Item(verdict, snapshot), snapshot.pixels.nbytes):
+            self._drop("found no room on its way to the sinks")
 
     def _work(self) -> None:
-        while not self._stop.is_set() or not self._waiting.empty():
-            try:
-                item = self._waiting.get(timeout=POLL_MS / 1000)
-            except queue.Empty:
+        while not self._stop.is_set() or len(self._waiting):
+            item = self._waiting.take(POLL_MS / 1000)
+            if item is None:
                 continue
-            self._count_bytes(-item.snapshot.pixels.nbytes)
-            self._send(item)
+            try:
+                self._send(item)
+            except Exception as error:
+                log.exception("no picture of frame %d", item.verdict.frame_id)
+                self._drop(f"could not be made ({type(error).__name__})")
 
     def _send(self, item: _Item) -> None:
         """Wait for room as long as the process lives; at its end for a moment, for all together."""
-        parts = _encoded(item)
-        while not self._socket.poll(POLL_MS, zmq.POLLOUT):
-            self._farewell_ms -= POLL_MS if self._stop.is_set() else 0
-            if self._farewell_ms <= 0:
-                self._drop()
-                return
-        self._socket.send_multipart(parts, zmq.NOBLOCK)
+        while self._farewell_ms > 0:
+            if self._socket.poll(POLL_MS, zmq.POLLOUT):
+                # The sinks may go between the poll and the sending.
+                with contextlib.suppress(zmq.Again):
+                    self._socket.send_multipart(_encoded(item), zmq.NOBLOCK)
+                    return
+            elif self._stop.is_set():
+                self._farewell_ms -= POLL_MS
+        self._drop("found no room on its way to the sinks")
 
-    def _count_bytes(self, change: int) -> None:
+    def _drop(self, why: str) -> None:
         with self._lock:
-            self._waiting_bytes += change
-
-    def _drop(self) -> None:
-        if self.dropped == 0:
-            log.warning("a verdict's picture found no room on its way to the sinks; counted")
-        self.dropped += 1
+            self.dropped += 1
+            first = self.dropped == 1
+        if first:
+            log.warning("a verdict's picture %s; counted", why)
 
 
 def _encoded(item: _Item) -> list[bytes]:

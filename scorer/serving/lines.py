@@ -27,6 +27,7 @@ from scorer.windows.tiling import Tiling
 
 RETRY_S = 10.0
 MAX_RETRY_S = 300.0
+UNREADABLE = ""
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,7 @@ class Lines(Mapping[str, LineState]):
     def use(self, name: str, role: Role, memory: MemoryInUse) -> None:
         """Take a fetched memory whose pointer was just written, without reading it again."""
         self._loaded[name, role] = memory.version
+        self._recovered(name, role)
         self._enter(name, role, memory)
 
     def _enter(self, name: str, role: Role, memory: MemoryInUse | None) -> None:
@@ -194,11 +196,18 @@ class Lines(Mapping[str, LineState]):
 
     def _follow(self, name: str, role: Role, pointer: Callable[[str], str | None]) -> None:
         state = self._states[name]
+        again = self._retry(name, role)
+        unreadable: FlawlineError | None = None
         try:
             version = pointer(name)
-            if version == self._loaded.get((name, role)) and not self._retry(name, role):
-                return
-            self._loaded[name, role] = version
+        except FlawlineError as error:
+            version, unreadable = UNREADABLE, error
+        if version == self._loaded.get((name, role)) and not again:
+            return
+        self._loaded[name, role] = version
+        try:
+            if unreadable is not None:
+                raise unreadable
             memory = None if version is None else self.fetch(name, version)
         except FlawlineError as error:
             log.error("line %s: %s memory: %s", name, role, error)
@@ -209,7 +218,7 @@ class Lines(Mapping[str, LineState]):
                 problem = Reason.MEMORY_DAMAGED if damaged else Reason.MEMORY_MISMATCH
                 self._states[name] = replace(state, problem=problem)
             return
-        self._back_offs.pop((name, role), None)
+        self._recovered(name, role)
         self._enter(name, role, memory)
         log.info("line %s: reference memory %s is %s", name, version or "none", role)
 
@@ -220,6 +229,10 @@ class Lines(Mapping[str, LineState]):
             BackOff(self._clock, forgiven_after_s=math.inf, first_s=RETRY_S, max_s=MAX_RETRY_S),
         )
         self._retry_at_s[name, role] = self._clock.monotonic_s() + back_off.failed()
+
+    def _recovered(self, name: str, role: Role) -> None:
+        self._back_offs.pop((name, role), None)
+        self._retry_at_s.pop((name, role), None)
 
     def _retry(self, name: str, role: Role) -> bool:
         """Whether a memory that could not be read, a while ago, is to be read again."""

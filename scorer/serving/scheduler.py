@@ -17,10 +17,10 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import NamedTuple
 
+from contract.clock import NS_PER_S
 from contract.codec import Frame
 from scorer.serving.cost import Cost
 
-NS_PER_S = 1_000_000_000
 NEVER_NS = 1 << 63
 PATIENCE_NS = 60 * NS_PER_S
 WAIT_SAFETY = 2

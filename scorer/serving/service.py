@@ -121,7 +121,7 @@ class Service:
 
     @property
     def _left(self) -> int:
-        return len(self._scheduler) + len(self._outbox)
+        return self._engine.pending + len(self._outbox)
 
     def _drained(self, stop_s: float) -> bool:
         idle = self._since_s(max(self._received_s, stop_s)) > DRAIN_IDLE_S
@@ -146,7 +146,7 @@ class Service:
     def _turn(self) -> None:
         room = self._has_room()
         timeout_ms = POLL_MS
-        if room and len(self._scheduler):
+        if room and self._engine.pending:
             timeout_ms = min(POLL_MS, -(-self._engine.wait_ns // NS_PER_MS))
         # A poll that looks at frames that stay unread would never wait.
         poller = self._poller if room and self._may_read != 0 else self._other_poller
@@ -173,7 +173,7 @@ class Service:
         self._shell.beat(done=self._done, left=self._left)
 
     def _has_room(self) -> bool:
-        return self._outbox.has_room(self._config.scorer.max_batch_frames + len(self._scheduler))
+        return self._outbox.has_room(self._config.scorer.max_batch_frames + self._engine.pending)
 
     def _read_frames(self) -> None:
         """Take what fits; the rest waits in ZeroMQ, then in ingest, where the newest wins."""

@@ -6,17 +6,17 @@ import contextlib
 import errno
 import logging
 import os
-import queue
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from contract.backlog import Backlog
 from contract.clock import NS_PER_S, Clock
 from contract.codec import Evidence
 from contract.config_sinks import EvidenceSettings
 from contract.errors import ImageError, StorageError
-from contract.messages import VerdictRecord
+from contract.messages import Outcome, VerdictRecord
 from contract.process import Every
 from contract.reasons import DeliveryReason
 from sinks.arrival import Arrival
@@ -24,7 +24,8 @@ from sinks.evidence.album import Album
 from sinks.evidence.heatmap import render
 from sinks.metrics.metrics import Metrics
 
-QUEUE_SIZE = 64
+MAX_WAITING = 64
+MAX_WAITING_BYTES = 64 << 20
 IDLE_S = 0.2
 TIDY_S = 5.0
 TIDY_PICTURES = 500
@@ -35,13 +36,17 @@ log = logging.getLogger(__name__)
 
 def evidence_path(arrival: Arrival) -> str | None:
     """Where the picture of `arrival` belongs below the evidence folder; None if it has none."""
-    return picture_path(arrival.header) if arrival.header.picture else None
+    return picture_path(arrival.header, arrival.sent) if arrival.header.picture else None
 
 
-def picture_path(verdict: VerdictRecord) -> str:
-    """`<line>/<UTC day of capture>/<camera>-<epoch>-<frame_id>-<OUTCOME>.jpg`."""
+def picture_path(verdict: VerdictRecord, sent: Outcome) -> str:
+    """`<line>/<UTC day of capture>/<camera>-<epoch>-<frame_id>-<OUTCOME>.jpg`.
+
+    The outcome is the one that the scorer found: a picture may come before its verdict, when
+    nobody knows yet whether that one will be LATE.
+    """
     day = datetime.fromtimestamp(verdict.times.captured_ns / NS_PER_S, UTC).strftime("%Y-%m-%d")
-    name = f"{verdict.camera}-{verdict.epoch}-{verdict.frame_id}-{verdict.outcome}"
+    name = f"{verdict.camera}-{verdict.epoch}-{verdict.frame_id}-{sent}"
     return f"{verdict.line}/{day}/{name}.jpg"
 
 
@@ -68,20 +73,18 @@ class EvidenceFolder:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._queue: queue.Queue[Evidence] = queue.Queue(QUEUE_SIZE)
+        self._waiting: Backlog[Evidence] = Backlog(
+            max_items=MAX_WAITING, max_bytes=MAX_WAITING_BYTES
+        )
         self._tidy = Every(TIDY_S, clock)
         self._complain = Every(60.0, clock)
 
     def offer(self, evidence: Evidence) -> bool:
-        """Queue a picture; False when the queue is full."""
-        try:
-            self._queue.put_nowait(evidence)
-        except queue.Full:
-            return False
-        return True
+        """Let a picture wait to be filed; False if there is no room."""
+        return self._waiting.offer(evidence, len(evidence.jpeg) + evidence.anomaly_map.nbytes)
 
     def pending(self) -> int:
-        return self._queue.qsize()
+        return len(self._waiting)
 
     def work(self, stop: threading.Event) -> None:
         """File pictures until `stop`, then what is queued."""
@@ -90,15 +93,17 @@ class EvidenceFolder:
             max_bytes=self._settings.max_bytes,
             max_age_s=self._settings.max_age_days * DAY_S,
         )
-        while not (stop.is_set() and self._queue.empty()):
-            with contextlib.suppress(queue.Empty):
-                self._file(album, self._queue.get(timeout=0 if stop.is_set() else IDLE_S))
+        while not stop.is_set() or len(self._waiting):
+            evidence = self._waiting.take(0 if stop.is_set() else IDLE_S)
+            if evidence is not None:
+                self._file(album, evidence)
             if self._tidy.due():
                 with self._counted():
                     album.tidy(self._clock.wall_ns(), limit=TIDY_PICTURES)
 
     def _file(self, album: Album, evidence: Evidence) -> None:
-        path = picture_path(evidence.header.verdict)
+        verdict = evidence.header.verdict
+        path = picture_path(verdict, verdict.outcome)
         with self._counted():
             album.put(path, render(evidence, quality=self._settings.jpeg_quality))
 

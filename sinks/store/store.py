@@ -142,8 +142,7 @@ class Store:
 
     def event(self, event_id: str) -> Event | None:
         """The event with this id, if there is one."""
-        rows = self._rows(sa.select(EVENTS).where(EVENTS.c.event_id == event_id))
-        return Event(**rows[0]) if rows else None
+        return self._event(sa.select(EVENTS).where(EVENTS.c.event_id == event_id))
 
     def newest(self, *, line: str, outcome: Outcome) -> Event | None:
         """The event of `line` with this outcome that was captured last, if there is one."""
@@ -153,8 +152,7 @@ class Store:
             .order_by(EVENTS.c.captured_ns.desc(), EVENTS.c.event_id.desc())
             .limit(1)
         )
-        rows = self._rows(query)
-        return Event(**rows[0]) if rows else None
+        return self._event(query)
 
     def events(
         self,
@@ -203,8 +201,7 @@ class Store:
             .order_by(EVENTS.c.captured_ns.desc())
             .limit(1)
         )
-        rows = self._rows(query)
-        return Event(**rows[0]) if rows else None
+        return self._event(query)
 
     def drops(self, stream: StreamKey) -> list[Drop]:
         """The ranges of `stream` that ended without verdicts, in order."""
@@ -225,6 +222,10 @@ class Store:
         """
         with self.database.begin() as connection:
             return audit.prune(connection, before_ns, limit)
+
+    def _event(self, query: sa.Select[Any]) -> Event | None:
+        rows = self._rows(query)
+        return Event.of_row(dict(rows[0])) if rows else None
 
     def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
         with self.database.begin() as connection:

@@ -116,7 +116,7 @@ def test_a_line_without_references_says_so_and_what_to_do(
 
 def reloaded(station: Station) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "flawline", "reload", str(station.config_path)],
+        [sys.executable, "-P", "-m", "flawline", "reload", "-c", str(station.config_path)],
         capture_output=True,
         text=True,
         timeout=300,

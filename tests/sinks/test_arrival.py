@@ -42,13 +42,3 @@ def test_memory_is_bounded() -> None:
     assert len(arrivals._late["station", "belt", "top"]) == REMEMBERED_FRAMES
     assert arrivals.take(b"", verdict(0), 0).first
     assert not arrivals.take(b"", verdict(REMEMBERED_FRAMES), 0).first
-
-
-def test_what_follows_a_verdict_is_judged_as_it_was() -> None:
-    arrivals = Arrivals()
-    late, in_time = verdict(0, deadline_ns=1000), verdict(1, deadline_ns=1000)
-    assert arrivals.judged(late) == late, "nothing is known of it so far"
-    arrivals.take(b"", late, 1001)
-    arrivals.take(b"", in_time, 1000)
-    assert arrivals.judged(late).outcome is Outcome.LATE
-    assert arrivals.judged(in_time) == in_time

@@ -76,7 +76,7 @@ class Bench:
         verdicts = [
             verdict for each in frames for verdict in self.engine.submit(each, self.clock.wall_ns())
         ]
-        while len(self.scheduler):
+        while self.engine.pending:
             verdicts += self.engine.step()
         return verdicts
 
@@ -466,6 +466,37 @@ def test_a_machine_that_is_too_slow_is_probed_once_a_second_and_no_more() -> Non
         station.clock.advance(0.1)
     assert 5 <= len(scored) <= 10
     assert min(after - before for before, after in pairwise(scored)) > 1.0
+
+
+def test_a_probe_delays_nobody_who_can_be_in_time() -> None:
+    """`cans` needs 100 ms of the 150 it has: a probe in the same step would make it late."""
+    station = Station()
+    outcomes: list[Outcome] = []
+    probes = 0
+    for number in range(60):
+        now_ns = station.clock.wall_ns()
+        short = grey(50, number, deadline_ns=now_ns + NS_PER_S * 6 // 100)
+        enough = grey(50, number, line="cans", deadline_ns=now_ns + NS_PER_S * 15 // 100)
+        by_line = {each.header.line: each.header for each in station.judge(short, enough)}
+        outcomes.append(by_line["cans"].outcome)
+        assert by_line["bottles"].outcome is Outcome.LATE
+        probes += by_line["bottles"].anomaly_score is not None
+        station.clock.advance(0.1)
+    assert probes >= 5
+    assert set(outcomes) == {Outcome.PASS}
+
+
+def test_a_probe_that_waits_is_given_up_at_the_end_like_any_frame() -> None:
+    station = Station()
+    for number in range(60):
+        deadline_ns = station.clock.wall_ns() + NS_PER_S * 6 // 100
+        station.engine.submit(grey(50, number, deadline_ns=deadline_ns), station.clock.wall_ns())
+        if not station.engine.step() and station.engine.pending:
+            break
+        station.clock.advance(0.1)
+    header = only(station.engine.abandon(Reason.SHUTDOWN)).header
+    assert (header.outcome, header.reason) == (Outcome.UNSCORED, Reason.SHUTDOWN)
+    assert station.engine.pending == 0
 
 
 def test_another_shadow_is_counted_anew() -> None:

@@ -60,7 +60,7 @@ def test_pictures_wait_for_the_sinks_within_bounds_and_no_verdict_waits_for_them
     with (
         Sockets(config) as there,
         Sockets(config) as here,
-        EvidenceSender(here.connect("evidence")) as sender,
+        EvidenceSender(here) as sender,
     ):
         for frame_id in range(MAX_WAITING + 20):
             sender.put(header.model_copy(update={"frame_id": frame_id}), snapshot)
@@ -75,11 +75,39 @@ def test_pictures_wait_for_the_sinks_within_bounds_and_no_verdict_waits_for_them
         assert sender.dropped == lost
 
 
+def test_a_picture_that_cannot_be_made_is_counted_and_the_next_one_is_sent(
+    short_directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = station(short_directory)
+    header = verdict_message(outcome="FAIL", anomaly_score=0.75, picture=True)
+    broken = Snapshot(part(1, 64), np.zeros((0, 4), dtype=np.float32))
+    good = Snapshot(part(1, 64), np.zeros((4, 4), dtype=np.float32))
+    with Sockets(config) as there, Sockets(config) as here:
+        pictures = there.bind("evidence")
+        with EvidenceSender(here) as sender:
+            sender.put(header.model_copy(update={"frame_id": 1}), broken)
+            sender.put(header.model_copy(update={"frame_id": 2}), good)
+            assert pictures.poll(15_000)
+            assert decode_evidence(pictures.recv_multipart()).header.verdict.frame_id == 2
+            assert sender.dropped == 1
+    assert "no picture of frame 1" in caplog.text
+
+
+def test_without_sinks_the_end_of_the_process_is_not_held_up(short_directory: Path) -> None:
+    snapshot = Snapshot(part(1, 64), np.zeros((4, 4), dtype=np.float32))
+    with Sockets(station(short_directory)) as here:
+        with EvidenceSender(here) as sender:
+            for frame_id in range(5):
+                header = verdict_message(picture=True).model_copy(update={"frame_id": frame_id})
+                sender.put(header, snapshot)
+        assert sender.dropped == 5
+
+
 def test_one_huge_picture_does_not_fill_the_memory(short_directory: Path) -> None:
     huge = np.zeros((6000, 6000, 3), dtype=np.uint8)
     snapshot = Snapshot(huge, np.zeros((4, 4), dtype=np.float32))
     assert huge.nbytes > MAX_WAITING_BYTES
     with Sockets(station(short_directory)) as here:
-        with EvidenceSender(here.connect("evidence")) as sender:
+        with EvidenceSender(here) as sender:
             sender.put(verdict_message(picture=True), snapshot)
             assert sender.dropped == 1

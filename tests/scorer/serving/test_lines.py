@@ -173,6 +173,19 @@ def test_a_refusal_is_told_once(
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
 
 
+def test_an_unreadable_pointer_is_told_once_until_it_is_tried_again(
+    lines: Lines, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "bottles" / "active").write_bytes(b"\xff\xfe")
+    for _ in range(3):
+        lines.reload()
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+    (tmp_path / "bottles" / "active").write_text(VERSION)
+    lines.reload()
+    assert lines["bottles"].memory_version == VERSION
+    assert lines["bottles"].problem is None
+
+
 def test_a_line_recovers_once_a_good_memory_is_active(
     mini: WinClip, shelf: Shelf, memory: ReferenceMemory
 ) -> None:

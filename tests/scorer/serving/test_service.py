@@ -136,7 +136,7 @@ def _serve(directory: Path, shell: StoppingShell, model: FakeModel, *, waiting: 
     with (
         Sockets(config) as sockets,
         Collector(winclip, lines, shelf, shell.clock) as collector,
-        EvidenceSender(sockets.connect("evidence")) as evidence,
+        EvidenceSender(sockets) as evidence,
     ):
         Service(
             cast(Shell, shell),

@@ -22,7 +22,7 @@ from contract.errors import ImageError, StorageError
 from contract.messages import Outcome
 from sinks.evidence.album import Album
 from sinks.evidence.colours import FAIL_AT, LUT, Scale
-from sinks.evidence.evidence import EvidenceFolder, evidence_path
+from sinks.evidence.evidence import EvidenceFolder, evidence_path, picture_path
 from sinks.evidence.heatmap import caption_of, crop_box, render, side_by_side
 from sinks.fanout import Fanout
 from sinks.metrics.metrics import Metrics
@@ -269,8 +269,10 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     assert album.total_bytes == 0
 
 
-def test_outcome_in_the_name_is_what_counts() -> None:
-    late = arrival(verdict(3, Outcome.FAIL, deadline_ns=1, picture=True))
-    path = evidence_path(late)
-    assert path is not None
-    assert path.endswith("-3-LATE.jpg")
+def test_a_picture_of_a_late_verdict_has_the_name_that_the_store_knows(tmp_path: Path) -> None:
+    header = verdict(3, Outcome.FAIL, deadline_ns=1, picture=True)
+    came = arrival(header)
+    assert came.header.outcome is Outcome.LATE
+    path = evidence_path(came)
+    assert path == picture_path(header.record(), header.outcome), "whichever of the two comes first"
+    assert path.endswith("-3-FAIL.jpg")

@@ -193,6 +193,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_ledger_contradictions",
         "flawline_heartbeat_age_seconds",
         "flawline_process_restarts",
+        "flawline_pictures_dropped",
         "flawline_build_info",
     }
     agreed = {"station", "line", "camera", "verdict", "reason", "stage", "sink", "version", "le"}

@@ -82,6 +82,22 @@ def test_events_are_selected(tmp_path: Path) -> None:
         assert len(list(store.events(line="belt", camera="top"))) == 10
 
 
+def test_single_events_are_found_as_they_were_written(tmp_path: Path) -> None:
+    written = [
+        _event(verdict(frame_id, outcome, captured_ns=S0 + frame_id * NS_PER_S))
+        for frame_id, outcome in enumerate([Outcome.FAIL, Outcome.FAIL, Outcome.PASS])
+    ]
+    written.append(_event(verdict(3, Outcome.UNSCORED, captured_ns=S0 + 3 * NS_PER_S)))
+    with Store.open(_url(tmp_path)) as store:
+        store.write(events=written, drops=[], books=[])
+        assert [store.event(each.event_id) for each in written] == written
+        assert store.event("unknown") is None
+        assert store.newest(line="belt", outcome=Outcome.FAIL) == written[1]
+        assert store.newest(line="belt", outcome=Outcome.REVIEW) is None
+        assert store.newest_scored("belt", since_ns=S0) == written[2]
+        assert store.newest_scored("belt", since_ns=S0 + 3 * NS_PER_S) is None
+
+
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
     with Store.open(_url(tmp_path)) as store:
         book = _fill(store, frames=3)
