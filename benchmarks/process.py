@@ -21,7 +21,7 @@ from benchmarks.growth import frame_of
 from contract.clock import SystemClock
 from contract.codec import decode_verdict, encode, encode_frame
 from contract.config_file import load_config
-from contract.messages import AckMessage
+from contract.messages import AckMessage, VerdictMessage
 from contract.sockets import Sockets
 from scorer.references.enrolment import enroll
 from scorer.references.shelf import Shelf
@@ -48,7 +48,7 @@ def shell(scratch: Path, *, frames: int) -> dict[str, Any]:
                 start_s = time.perf_counter()
                 header = link.judge(picture, frame_id)
                 around.append(time.perf_counter() - start_s)
-                inside.append(header.step_ns / 1e9)
+                inside.append((header.times.step_ns or 0) / 1e9)
             outside = [all_s - own_s for all_s, own_s in zip(around, inside, strict=True)]
             figures[kind] = {
                 "round trip p50 ms": 1e3 * statistics.median(around),
@@ -91,7 +91,7 @@ class Link:
         self._frames = sockets.connect("frames")
         self._process = process
 
-    def judge(self, picture: Any, frame_id: int, number: int = 0) -> Any:
+    def judge(self, picture: Any, frame_id: int, number: int = 0) -> VerdictMessage:
         """The header of the verdict on one frame."""
         self._frames.send_multipart(list(encode_frame(frame_of(picture, frame_id, number))))
         if not self._verdicts.poll(int(ANSWER_S * 1e3)):

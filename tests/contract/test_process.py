@@ -102,7 +102,7 @@ def test_a_configuration_error_will_not_heal(tmp_path: Path) -> None:
     path.write_text(CONFIG.replace("name: cam", "nam: cam"), encoding="utf-8")
     ended = run("returns", path)
     assert ended.returncode == 2
-    assert f"{path}:1: unknown key 'lines[0].cameras[0].nam': did you mean 'name'?" in ended.stderr
+    assert f"{path}:1: lines[0].cameras[0].nam: unknown key: did you mean 'name'?" in ended.stderr
 
 
 def test_a_missing_configuration_will_not_heal(tmp_path: Path) -> None:
