@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -93,8 +94,19 @@ def _read_by_scorer(config: Config) -> Mapping[str, Any]:
         **_read_by_all(config),
         "scorer": config.scorer,
         "lines": [line.model_dump(exclude={"cameras"}) for line in config.lines],
+        "masks": [_content(line.mask) for line in config.lines],
         "cameras": [(line.name, camera.name, camera.region) for line, camera in config.cameras()],
     }
+
+
+def _content(path: Path | None) -> str | None:
+    """What tells one content from another; None without a file that can be read."""
+    if path is None:
+        return None
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _read_by_sinks(config: Config) -> Mapping[str, Any]:

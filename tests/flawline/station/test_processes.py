@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contract.config import Config
-from flawline.station.processes import processes_of
+from flawline.station.processes import ProcessSpec, processes_of
 
 EVERYTHING = {"sinks", "scorer", "ingest a-top", "ingest a-side", "ingest b-top"}
 
@@ -65,3 +65,15 @@ def test_only_what_reads_a_setting_is_touched_by_it(
     after = {spec.name: spec for spec in processes_of(config(line, camera, more), path)}
     assert before.keys() == after.keys() == EVERYTHING
     assert {name for name in after if after[name] != before[name]} == touched
+
+
+def test_a_mask_that_was_drawn_anew_concerns_the_scorer(tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+
+    def specs(content: bytes) -> tuple[ProcessSpec, ...]:
+        mask.write_bytes(content)
+        return processes_of(config({"mask": str(mask)}, {}, {}), tmp_path / "belt.yaml")
+
+    before, same, after = specs(b"old"), specs(b"old"), specs(b"new")
+    assert before == same
+    assert {old.name for old, new in zip(before, after, strict=True) if old != new} == {"scorer"}
