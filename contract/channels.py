@@ -69,7 +69,7 @@ _TABLE = (
     ),
     Channel(
         name="evidence",
-        carries="[evidence header, anomaly map, jpeg], once, after the verdict left",
+        carries="[evidence header, anomaly map, jpeg], once, beside the verdict",
         connects="scorer",
         connect_type=zmq.PUSH,
         binds="sinks",

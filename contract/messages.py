@@ -293,7 +293,9 @@ class ProcessMessage(Message):
     pending: Count = Field(0, description="items in this process's bounded queues")
     wire_errors: Count = 0
     frames_scored: Count = 0
-    pictures_dropped: Count = Field(0, description="evidence that found no room on its way")
+    pictures_dropped: Count = Field(
+        0, description="evidence that found no room on its way, or could not be made"
+    )
     process_restarts: dict[ReasonValue, Count] | None = Field(
         None, description="how often the supervisor restarted this process: exited, hung"
     )

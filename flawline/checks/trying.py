@@ -73,7 +73,7 @@ def _start(probe: Probe, clock: Clock) -> Future[tuple[Told, float]]:
         begun_s = clock.monotonic_s()
         try:
             told = probe.run()
-        except Exception as problem:  # noqa: BLE001 - told by `_outcome`
+        except BaseException as problem:  # noqa: BLE001 - told by `_outcome`
             future.set_exception(problem)
         else:
             future.set_result((told, clock.monotonic_s() - begun_s))
@@ -86,19 +86,24 @@ def _outcome(
     probe: Probe, future: Future[tuple[Told, float]], left_s: float
 ) -> tuple[Probed, tuple[Note, ...]]:
     try:
-        told, took_s = future.result(left_s)
-    except FlawlineError as problem:
-        text = redact(str(problem))
-    except Exception as problem:  # noqa: BLE001 - one library's surprise must not end the others
-        if future.done():
-            text = redact(f"{type(problem).__name__}: {problem}")
-        else:
-            text = f"gave no answer within {probe.limit_s:g} s"
+        problem = future.exception(left_s)
+    except TimeoutError:
+        text = f"gave no answer within {probe.limit_s:g} s"
     else:
-        text = redact(told.text)
-        ok = all(note.severity != "error" for note in told.notes)
-        tried = Probed(
-            key=dotted(probe.location), name=probe.name, ok=ok, text=text, seconds=round(took_s, 3)
-        )
-        return tried, told.notes
+        if problem is None:
+            return _answer(probe, *future.result())
+        what = str(problem) if isinstance(problem, FlawlineError) else repr(problem)
+        text = redact(what)
     return _failed(probe, text), (error(probe.location, f"{probe.name}: {text}"),)
+
+
+def _answer(probe: Probe, told: Told, took_s: float) -> tuple[Probed, tuple[Note, ...]]:
+    ok = all(note.severity != "error" for note in told.notes)
+    tried = Probed(
+        key=dotted(probe.location),
+        name=probe.name,
+        ok=ok,
+        text=redact(told.text),
+        seconds=round(took_s, 3),
+    )
+    return tried, told.notes

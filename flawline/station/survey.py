@@ -82,13 +82,7 @@ class Survey:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                self._read(keep_open=True)
-            except Exception as error:
-                # What the store has told so far gets old, and an operator must see that it does.
-                if not self.trouble:
-                    log.exception("the lines cannot be watched")
-                self.trouble = f"{type(error).__name__}: see the log"
+            self._read(keep_open=True)
             self._stop.wait(PERIOD_S)
 
     def _read(self, *, keep_open: bool) -> None:
@@ -107,6 +101,11 @@ class Survey:
             if not self.trouble:
                 log.warning("the store tells nothing of the lines: %s", error)
             self.trouble = str(error)
+        except Exception as error:
+            # Figures that are missing must not end what they are of.
+            if self.trouble != repr(error):
+                log.exception("the store cannot be read")
+            self.trouble = repr(error)
 
     def _figures(self, store: Store, config: Config) -> StationFigures:
         admitted: Counter[str] = Counter()

@@ -95,6 +95,7 @@ class Engine:
         self.outcomes: Counter[Outcome] = Counter()
         self.wait_ns = 0
         self._held: Job | None = None
+        self._held_s = 0.0
 
     @property
     def pending(self) -> int:
@@ -113,19 +114,17 @@ class Engine:
 
     def step(self, *, patient: bool = True) -> list[Ruling]:
         """Score the next batch; `patient`: it may wait for more frames."""
-        if self._held is not None:
+        if self._held is not None and self._is_turn_of_probe():
             probe, self._held = self._held, None
             return self._score([probe], rate=1.0)
         late, ready, self.wait_ns = self._scheduler.next_batch(
             self._clock.wall_ns(), self._cost, patient=patient, expected=self._expected_tokens
         )
-        # In a step of its own: the frames that can still be in time must not wait for it.
-        self._held = self._probe(late)
-        if self._held is not None:
-            self.wait_ns = 0
+        if self._held is None:
+            self._held, self._held_s = self._probe(late), self._clock.monotonic_s()
+        judged = self._score(ready, rate=LEARNING_RATE)
         missed = Decision(Outcome.LATE, Reason.DEADLINE_MISSED)
-        given_up = [self._ruling(job, missed) for job in late if job is not self._held]
-        return [*given_up, *self._score(ready, rate=LEARNING_RATE)]
+        return [*(self._ruling(job, missed) for job in late if job is not self._held), *judged]
 
     def abandon(self, reason: Reason) -> list[Ruling]:
         """UNSCORED(reason) for every frame that waits."""
@@ -135,6 +134,11 @@ class Engine:
             waiting.append(self._held)
             self._held = None
         return [self._ruling(job, decision) for job in waiting]
+
+    def _is_turn_of_probe(self) -> bool:
+        """Once no other frame waits, or it was held for long: it is late anyway, others are not."""
+        held_s = self._clock.monotonic_s() - self._held_s
+        return not len(self._scheduler) or held_s > PROBE_AFTER_S
 
     def _score(self, batch: list[Job], *, rate: float) -> list[Ruling]:
         """The verdicts of frames that are scored together; `rate` as in `_learn`."""
@@ -154,16 +158,21 @@ class Engine:
     def _probe(self, late: list[Job]) -> Job | None:
         """One frame of those to be given up that is scored all the same, if it is time for one.
 
-        The newest one of a camera that was not scored for a second, because its frames would be
-        late even alone. Else one frame that changed, or one slow step, could shut a camera out for
-        ever. Frames that are late because others go first say nothing of what they cost.
+        The newest one of the camera that was not scored for longest, for a second at least, because
+        its frames would be late even alone. Else one frame that changed, or one slow step, could
+        shut a camera out for ever. Frames that are late because others go first say nothing of
+        what they cost.
         """
         now_s = self._clock.monotonic_s()
-        for job in sorted(late, key=lambda job: job.received_ns, reverse=True):
-            unscored_s = now_s - self._camera_scored_s.setdefault(_camera(job), now_s)
+
+        def unscored_s(job: Job) -> float:
+            return now_s - self._camera_scored_s.setdefault(_camera(job), now_s)
+
+        for job in sorted(late, key=lambda job: (unscored_s(job), job.received_ns), reverse=True):
             alone_ns = job.received_ns + self._cost.step_ns(self._expected_tokens(job))
             deadline_ns = job.frame.header.deadline_ns
-            if unscored_s > PROBE_AFTER_S and deadline_ns is not None and alone_ns > deadline_ns:
+            late_alone = deadline_ns is not None and alone_ns > deadline_ns
+            if late_alone and unscored_s(job) > PROBE_AFTER_S:
                 return job
         return None
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
+import time
 from io import BytesIO
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -28,7 +30,7 @@ from contract.sockets import Sockets
 JPEG_QUALITY: Final = 90
 MAX_WAITING: Final = 64
 MAX_WAITING_BYTES: Final = 64 << 20
-FAREWELL_MS: Final = 2000
+FAREWELL_S: Final = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ class EvidenceSender:
     """Makes pictures and sends them, in a thread of its own. Use as a context manager.
 
     Pictures wait within bounds while the sinks are away; what finds no room, or cannot be made, is
-    counted in `dropped`.
+    counted in `dropped`. What ZeroMQ holds when the process ends, and the sinks do not take within
+    `FAREWELL_S`, is not: a picture is no verdict, and its event is in the store.
     """
 
     def __init__(self, sockets: Sockets) -> None:
@@ -73,7 +76,7 @@ class EvidenceSender:
         self._waiting: Backlog[_Item] = Backlog(max_items=MAX_WAITING, max_bytes=MAX_WAITING_BYTES)
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._farewell_ms = FAREWELL_MS
+        self._end_s = math.inf
         self._thread = threading.Thread(target=self._work, name="evidence", daemon=True)
         self.dropped = 0
 
@@ -87,9 +90,16 @@ class EvidenceSender:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end_s = time.monotonic() + FAREWELL_S
         self._stop.set()
         self._thread.join()
-        self._sockets.close(self._socket, linger_ms=max(0, self._farewell_ms))
+        self._sockets.close(self._socket, linger_ms=max(0, round(1000 * self._left_s)))
+        if self.dropped:
+            log.warning("%d pictures of verdicts were dropped", self.dropped)
+
+    @property
+    def _left_s(self) -> float:
+        return self._end_s - time.monotonic()
 
     def put(self, verdict: VerdictMessage, snapshot: Snapshot) -> None:
         """Have the picture of a verdict made and sent, when there is time; never blocks."""
@@ -109,14 +119,13 @@ class EvidenceSender:
 
     def _send(self, item: _Item) -> None:
         """Wait for room as long as the process lives; at its end for a moment, for all together."""
-        while self._farewell_ms > 0:
+        parts = _encoded(item) if self._left_s > 0 else []
+        while self._left_s > 0:
             if self._socket.poll(POLL_MS, zmq.POLLOUT):
                 # The sinks may go between the poll and the sending.
                 with contextlib.suppress(zmq.Again):
-                    self._socket.send_multipart(_encoded(item), zmq.NOBLOCK)
+                    self._socket.send_multipart(parts, zmq.NOBLOCK)
                     return
-            elif self._stop.is_set():
-                self._farewell_ms -= POLL_MS
         self._drop("found no room on its way to the sinks")
 
     def _drop(self, why: str) -> None:

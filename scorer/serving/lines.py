@@ -204,6 +204,8 @@ class Lines(Mapping[str, LineState]):
             version, unreadable = UNREADABLE, error
         if version == self._loaded.get((name, role)) and not again:
             return
+        if UNREADABLE not in (version, self._loaded.get((name, role))) and not again:
+            self._recovered(name, role)
         self._loaded[name, role] = version
         try:
             if unreadable is not None:

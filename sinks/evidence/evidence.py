@@ -40,13 +40,14 @@ def evidence_path(arrival: Arrival) -> str | None:
 
 
 def picture_path(verdict: VerdictRecord, sent: Outcome) -> str:
-    """`<line>/<UTC day of capture>/<camera>-<epoch>-<frame_id>-<OUTCOME>.jpg`.
+    """`<line>/<UTC day of capture>/<camera>-<epoch>-<frame_id>-<WHY>.jpg`.
 
-    The outcome is the one that the scorer found: a picture may come before its verdict, when
-    nobody knows yet whether that one will be LATE.
+    Why it was kept: the scorer said FAIL or REVIEW, or SAMPLE of what it passed. A picture may come
+    before its verdict, when nobody knows yet whether that one will be LATE: hence not PASS.
     """
+    why = "SAMPLE" if sent is Outcome.PASS else sent
     day = datetime.fromtimestamp(verdict.times.captured_ns / NS_PER_S, UTC).strftime("%Y-%m-%d")
-    name = f"{verdict.camera}-{verdict.epoch}-{verdict.frame_id}-{sent}"
+    name = f"{verdict.camera}-{verdict.epoch}-{verdict.frame_id}-{why}"
     return f"{verdict.line}/{day}/{name}.jpg"
 
 

@@ -96,7 +96,7 @@ def crop_box(size_px: tuple[int, int]) -> Box:
 
 
 def caption_of(header: VerdictRecord) -> list[str]:
-    """What was judged, how, and when."""
+    """What the scorer said, how, and when; a verdict that then came late is LATE to the plant."""
     judged = header.outcome.value if header.reason is None else f"{header.outcome} {header.reason}"
     if header.anomaly_score is not None:
         judged += f"  score {header.anomaly_score:.4f}"

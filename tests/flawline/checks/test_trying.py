@@ -34,10 +34,10 @@ def test_each_says_what_it_found_and_no_password() -> None:
         _refused, _surprised, _timed_out, lambda: Told("five frames")
     )
     assert fine == (True, "five frames")
-    assert timed_out == (False, "TimeoutError: the device kept silent")
+    assert timed_out == (False, "TimeoutError('the device kept silent')")
     assert not refused[0]
     assert not surprised[0]
-    assert surprised[1].startswith("ZeroDivisionError: division by ")
+    assert surprised[1].startswith("ZeroDivisionError('division by ")
     assert "secret" not in refused[1] + surprised[1]
 
 

@@ -469,21 +469,47 @@ def test_a_machine_that_is_too_slow_is_probed_once_a_second_and_no_more() -> Non
 
 
 def test_a_probe_delays_nobody_who_can_be_in_time() -> None:
-    """`cans` needs 100 ms of the 150 it has: a probe in the same step would make it late."""
+    """`cans` has two frames that need 100 ms each and have 150 and 250."""
     station = Station()
     outcomes: list[Outcome] = []
     probes = 0
     for number in range(60):
         now_ns = station.clock.wall_ns()
         short = grey(50, number, deadline_ns=now_ns + NS_PER_S * 6 // 100)
-        enough = grey(50, number, line="cans", deadline_ns=now_ns + NS_PER_S * 15 // 100)
-        by_line = {each.header.line: each.header for each in station.judge(short, enough)}
-        outcomes.append(by_line["cans"].outcome)
-        assert by_line["bottles"].outcome is Outcome.LATE
-        probes += by_line["bottles"].anomaly_score is not None
+        cans = [
+            grey(
+                50,
+                2 * number + late,
+                line="cans",
+                deadline_ns=now_ns + hundredths * NS_PER_S // 100,
+            )
+            for late, hundredths in enumerate((15, 25))
+        ]
+        headers = [each.header for each in station.judge(short, *cans)]
+        outcomes += [header.outcome for header in headers if header.line == "cans"]
+        [given_up] = [header for header in headers if header.line == "bottles"]
+        assert given_up.outcome is Outcome.LATE
+        probes += given_up.anomaly_score is not None
         station.clock.advance(0.1)
     assert probes >= 5
     assert set(outcomes) == {Outcome.PASS}
+
+
+def test_a_probe_is_scored_though_other_frames_never_end() -> None:
+    station = Station()
+    probed = 0
+    for number in range(200):
+        now_ns = station.clock.wall_ns()
+        if number % 5 == 0:
+            short = grey(50, number, deadline_ns=now_ns + NS_PER_S * 6 // 100)
+            station.engine.submit(short, now_ns)
+        for part in range(2):
+            station.engine.submit(grey(50, 2 * number + part, line="cans"), now_ns)
+            if len(station.scheduler) > 20:
+                break
+        headers = [each.header for each in station.engine.step()]
+        probed += any(h.line == "bottles" and h.anomaly_score is not None for h in headers)
+    assert probed >= 3
 
 
 def test_a_probe_that_waits_is_given_up_at_the_end_like_any_frame() -> None:
