@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from contract.upgrades import upgraded
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_JPEG_BYTES = 32 << 20
+
+Kind = TypeVar("Kind", bound=Message)
 
 _ANY: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 
@@ -66,6 +68,17 @@ def decode(header: bytes | memoryview) -> AnyMessage:
         raise WireError(f"message refused at {where or 'the header'}", first["msg"]) from None
 
 
+def _header(
+    parts: Sequence[bytes | memoryview], kind: type[Kind], name: str, wanted: list[str]
+) -> Kind:
+    if len(parts) != len(wanted):
+        raise WireError(f"{name} of {len(parts)} parts", f"expected [{', '.join(wanted)}]")
+    header = decode(parts[0])
+    if not isinstance(header, kind):
+        raise WireError(f"{header.type} where {name} belongs")
+    return header
+
+
 def encode_frame(frame: Frame) -> list[bytes | memoryview]:
     """`[header, pixels]`; the pixels are not copied when they are contiguous."""
     return [encode(frame.header), np.ascontiguousarray(frame.pixels).data.cast("B")]
@@ -77,11 +90,7 @@ def decode_frame(parts: Sequence[bytes | memoryview]) -> Frame:
     Raises:
         WireError: wrong number of parts, wrong type, or pixels that do not fit the header.
     """
-    if len(parts) != 2:
-        raise WireError(f"frame of {len(parts)} parts", "expected [header, pixels]")
-    header = decode(parts[0])
-    if not isinstance(header, FrameMessage):
-        raise WireError(f"{header.type} where a frame belongs")
+    header = _header(parts, FrameMessage, "a frame", ["header", "pixels"])
     if len(parts[1]) != header.nbytes:
         raise WireError(f"pixels of {len(parts[1])} bytes", f"the header says {header.nbytes}")
     pixels = np.frombuffer(parts[1], dtype=np.uint8)
@@ -94,12 +103,7 @@ def decode_verdict(parts: Sequence[bytes | memoryview]) -> VerdictMessage:
     Raises:
         WireError: wrong number of parts, or wrong type.
     """
-    if len(parts) not in (1, 3):
-        raise WireError(f"verdict of {len(parts)} parts", "expected [header]")
-    header = decode(parts[0])
-    if not isinstance(header, VerdictMessage):
-        raise WireError(f"{header.type} where a verdict belongs")
-    return header
+    return _header(parts[:1] if len(parts) == 3 else parts, VerdictMessage, "a verdict", ["header"])
 
 
 def encode_evidence(evidence: Evidence) -> list[bytes]:
@@ -114,11 +118,7 @@ def decode_evidence(parts: Sequence[bytes | memoryview]) -> Evidence:
     Raises:
         WireError: wrong number of parts, wrong type, or parts that do not fit the header.
     """
-    if len(parts) != 3:
-        raise WireError(f"evidence of {len(parts)} parts", "expected [header, map, jpeg]")
-    header = decode(parts[0])
-    if not isinstance(header, EvidenceMessage):
-        raise WireError(f"{header.type} where evidence belongs")
+    header = _header(parts, EvidenceMessage, "evidence", ["header", "map", "jpeg"])
     expected = header.map_shape[0] * header.map_shape[1] * 4
     if len(parts[1]) != expected:
         raise WireError(f"anomaly map of {len(parts[1])} bytes", f"the header says {expected}")

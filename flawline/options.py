@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from typer.core import TyperCommand
 
+from contract.config import ModelSettings
 from contract.errors import ConfigError, StorageError
 
 ConfigPath = Annotated[
@@ -50,6 +51,19 @@ AssociationModel = Annotated[
     typer.Option(help="timm model whose patches are compared with references, instead of CLIP's."),
 ]
 AssociationWeights = Annotated[Path | None, typer.Option(help="Its local weights file.")]
+
+
+def model_settings(**given: object) -> ModelSettings:
+    """Settings of a model as a configuration file would hold them.
+
+    Raises:
+        ConfigError: they contradict each other; says what would be right.
+    """
+    try:
+        return ModelSettings.model_validate(given)
+    except ValidationError as error:
+        message = str(error.errors(include_url=False)[0]["msg"])
+        raise ConfigError(message.removeprefix("Value error, ")) from None
 
 
 def require(module: str, *, extra: str) -> None:

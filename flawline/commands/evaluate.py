@@ -21,6 +21,7 @@ from flawline.options import (
     PretrainedTag,
     WeightsFile,
     give_json,
+    model_settings,
     require,
     require_folder,
     require_json_target,
@@ -67,8 +68,6 @@ def evaluate(
     ROOT holds <category>/train/good, test/good and test/<defect>; masks in ground_truth/<defect>
     are optional. On all of MVTec-AD or VisA the published figures stand beside ours.
     """
-    from flawline.commands.score import model_settings
-
     settings = model_settings(
         name=model,
         weights=weights,

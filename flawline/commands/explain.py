@@ -27,6 +27,7 @@ from flawline.options import (
     PretrainedTag,
     WeightsFile,
     give_json,
+    model_settings,
     require,
     require_folder,
     require_json_target,
@@ -96,10 +97,7 @@ def explain(
     """
 
     require_json_target(as_json)
-    if image is not None and event is not None:
-        raise typer.BadParameter("give a picture or --event ID, not both")
-    if image is None and event is None and line is None:
-        raise typer.BadParameter("give a picture, --event ID or --line LINE")
+    _require_one_subject(image, event, line)
     if (memory is not None or whole_picture) and (image is None or line is None):
         raise typer.BadParameter("--memory and --whole-picture go with a picture and --line")
     if out.suffix.lower() not in (".png", ".svg", ".pdf"):
@@ -113,8 +111,6 @@ def explain(
             load_config(config), image, line=line, version=memory, whole_picture=whole_picture
         )
     else:
-        from flawline.commands.score import model_settings
-
         settings = model_settings(
             name=model,
             weights=weights,
@@ -129,6 +125,13 @@ def explain(
             image, settings=settings, object_name=object_name, reference=reference
         )
     tell_and_draw(subject, out, as_json=as_json)
+
+
+def _require_one_subject(image: Path | None, event: str | None, line: str | None) -> None:
+    if image is not None and event is not None:
+        raise typer.BadParameter("give a picture or --event ID, not both")
+    if image is None and event is None and line is None:
+        raise typer.BadParameter("give a picture, --event ID or --line LINE")
 
 
 def explain_picture(

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from contract.config import ModelSettings
-from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError, ImageError, StorageError
+from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ImageError, StorageError
 from contract.image import list_images, read_image
 from flawline.options import (
     AsJson,
@@ -25,6 +24,7 @@ from flawline.options import (
     PretrainedTag,
     WeightsFile,
     give_json,
+    model_settings,
     require_json_target,
 )
 from flawline.progress import loaded, progress, stepping, working
@@ -83,19 +83,6 @@ class ScoreOptions:
     reference: Path | None
     model: ModelSettings
     heatmaps: Path | None
-
-
-def model_settings(**given: object) -> ModelSettings:
-    """Settings of a model as a configuration file would hold them.
-
-    Raises:
-        ConfigError: they contradict each other; says what would be right.
-    """
-    try:
-        return ModelSettings.model_validate(given)
-    except ValidationError as error:
-        message = str(error.errors(include_url=False)[0]["msg"])
-        raise ConfigError(message.removeprefix("Value error, ")) from None
 
 
 def score_images(paths: list[Path], options: ScoreOptions, *, as_json: Path | None) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from contract.config import Config, Line
 from contract.messages import SCORED, Outcome
@@ -46,15 +47,25 @@ class Rates:
 
 
 def board(
-    config: Config, figures: StationFigures | None, rates: Rates, states: Mapping[str, State]
+    config: Config,
+    figures: StationFigures | None,
+    rates: Rates,
+    states: Mapping[str, State],
+    *,
+    trouble: str = "",
 ) -> Table:
-    """A row per line: what comes, what was decided, the newest score, cameras and PLCs."""
+    """A row per line: what comes, what was decided, the newest score, cameras and PLCs.
+
+    With `trouble` the figures are old, and that is why.
+    """
     processes = ", ".join(
         f"{name} {states.get(name, _UNKNOWN).process}" for name in ("scorer", "sinks")
     )
     table = Table(
         title=f"station {config.station}: {processes}",
         title_justify="left",
+        caption=Text(f"no new figures: {trouble}", style="red") if trouble else None,
+        caption_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )

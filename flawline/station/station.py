@@ -145,7 +145,8 @@ class Station:
         figures = self._survey.newest
         if figures is not None:
             self._rates.note(figures)
-        self._display.show(board(self._config, figures, self._rates, self._supervisor.states()))
+        states, trouble = self._supervisor.states(), self._survey.trouble
+        self._display.show(board(self._config, figures, self._rates, states, trouble=trouble))
 
 
 def _require_same_place(old: Config, new: Config) -> None:

@@ -32,9 +32,12 @@ def shown(
     rates: Rates | None = None,
     *,
     width: int = 100,
+    trouble: str = "",
 ) -> list[list[str]]:
     out = io.StringIO()
-    Console(width=width, file=out).print(board(CONFIG, figures, rates or Rates(), states))
+    Console(width=width, file=out).print(
+        board(CONFIG, figures, rates or Rates(), states, trouble=trouble)
+    )
     return [line.split() for line in out.getvalue().splitlines()]
 
 
@@ -78,3 +81,8 @@ def test_a_narrow_terminal_folds_and_hides_nothing() -> None:
 def test_before_anything_is_known() -> None:
     rows = shown(None, {})
     assert ["bottles", "-", "0", "0", "0", "0", "-", "top", "-", "gate", "-"] in rows
+
+
+def test_old_figures_say_that_they_are_old_and_why() -> None:
+    *_, caption = shown(None, {}, trouble="disk [I/O] error")
+    assert " ".join(caption) == "no new figures: disk [I/O] error"
