@@ -83,7 +83,8 @@ def _cached(
     turn = [image, other]
 
     def score(pixels: Tensor) -> None:
-        features, _ = model.backbone.stream_features(pixels, wanted, cache, ["camera"])
+        patches = model.backbone.tower.patchify(pixels.to(model.backbone.like))
+        features, _ = cache.features(patches, wanted, ["camera"])
         model.score_features(features, text=text, memory=memory)
 
     def unchanged() -> None:

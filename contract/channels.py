@@ -35,9 +35,8 @@ class Channel:
     bind_type: int
     high_water_mark: int
     when_full: WhenFull
-    expected_hz: float | None
-    silent_after_s: float | None
     max_message_bytes: int
+    silent_after_s: float | None = None
 
 
 _TABLE = (
@@ -50,8 +49,6 @@ _TABLE = (
         bind_type=zmq.PULL,
         high_water_mark=2,
         when_full=WhenFull.NEWEST_WINS,
-        expected_hz=None,
-        silent_after_s=None,
         max_message_bytes=256 << 20,
     ),
     Channel(
@@ -63,8 +60,6 @@ _TABLE = (
         bind_type=zmq.ROUTER,
         high_water_mark=256,
         when_full=WhenFull.HOLD_AND_RETRY,
-        expected_hz=None,
-        silent_after_s=None,
         max_message_bytes=1 << 20,
     ),
     Channel(
@@ -76,8 +71,6 @@ _TABLE = (
         bind_type=zmq.PULL,
         high_water_mark=16,
         when_full=WhenFull.COUNT_AND_DROP,
-        expected_hz=None,
-        silent_after_s=None,
         max_message_bytes=64 << 20,
     ),
     Channel(
@@ -89,7 +82,6 @@ _TABLE = (
         bind_type=zmq.PULL,
         high_water_mark=1000,
         when_full=WhenFull.COUNT_AND_DROP,
-        expected_hz=5.0,
         silent_after_s=2.0,
         max_message_bytes=1 << 20,
     ),
@@ -102,8 +94,6 @@ _TABLE = (
         bind_type=zmq.REP,
         high_water_mark=10,
         when_full=WhenFull.BLOCK,
-        expected_hz=None,
-        silent_after_s=None,
         max_message_bytes=1 << 20,
     ),
 )

@@ -8,7 +8,11 @@ import stat
 from pathlib import Path
 from typing import IO
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from contract.errors import AddressInUse, ConfigError, StorageError
+
+ASKED_FOR_S = 0.2
 
 
 def hold(path: Path) -> IO[bytes]:
@@ -28,8 +32,15 @@ def hold(path: Path) -> IO[bytes]:
         handle = _lock_path(path).open("wb")
     except OSError as error:
         raise StorageError(f"cannot use {path.parent} for sockets: {error.strerror}") from error
+    # Whoever asks `is_held` has it for a moment.
+    asking = Retrying(
+        retry=retry_if_exception_type(BlockingIOError),
+        stop=stop_after_delay(ASKED_FOR_S),
+        wait=wait_fixed(ASKED_FOR_S / 20),
+        reraise=True,
+    )
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        asking(fcntl.flock, handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         raise AddressInUse(

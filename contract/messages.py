@@ -262,6 +262,11 @@ class CameraMessage(StreamMessage):
         None, description="how often the supervisor restarted this process: exited, hung"
     )
 
+    @property
+    def process(self) -> str:
+        """The process that sent it, as its supervisor calls it."""
+        return f"ingest {self.camera}"
+
 
 class EndOfStreamMessage(StreamMessage):
     """No more frames will come in this epoch. `admitted` closes the book."""

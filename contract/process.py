@@ -145,7 +145,9 @@ def run_process(
     parser.add_argument("--beat-fd", type=int, help="file descriptor that gets a line per beat")
     parser.add_argument("--supervised-by", type=int, help="stop when this parent process dies")
     for reason in RestartReason:
-        parser.add_argument(f"--{reason}", type=int, help=f"restarts so far because it {reason}")
+        parser.add_argument(
+            f"--{reason}", type=int, default=0, help=f"restarts so far because it {reason}"
+        )
     add_arguments(parser)
     arguments = parser.parse_args(argv)
     configure_logging(name, arguments.log_level)
@@ -173,7 +175,7 @@ def run_process(
 def _restarts(arguments: argparse.Namespace) -> dict[str, int] | None:
     if arguments.supervised_by is None:
         return None
-    return {RestartReason.EXITED: arguments.exited or 0, RestartReason.HUNG: arguments.hung or 0}
+    return {reason: getattr(arguments, reason) for reason in RestartReason}
 
 
 __all__ = [

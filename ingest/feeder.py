@@ -90,7 +90,7 @@ class Feeder:
     def _drain(self) -> None:
         """Send what still waits, as long as the scorer takes it in time; drop the rest."""
         progress = Progress(self._clock)
-        while not self._slot.empty:
+        while len(self._slot):
             progress.note(self._sent)
             if progress.stalled_s >= self._slot_grace_s():
                 break

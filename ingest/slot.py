@@ -45,11 +45,6 @@ class Slot(Generic[T]):
         with self._changed:
             return self._closed
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing waits."""
-        return not len(self)
-
     def __len__(self) -> int:
         """Frames that wait."""
         with self._changed:

@@ -114,6 +114,9 @@ class Fanout:
             busy[0].join(JOIN_S)
         for thread in busy:
             log.error("sink %s did not stop within %.0f s", thread.name, progress.stalled_s)
+        for worker in self._workers:
+            if left := worker.pending():
+                log.error("sink %s: %d items were left undone", worker.name, left)
 
     def _run(self, worker: Worker) -> None:
         def crashed(state: RetryCallState) -> None:

@@ -24,6 +24,7 @@ from flawline.options import (
     require_json_target,
 )
 from flawline.progress import loaded, progress, stepping
+from flawline.screen import Screen
 
 if TYPE_CHECKING:
     from scorer.references.shelf import Shelf
@@ -151,7 +152,7 @@ def run_calibrate(
         f"reference memory {manifest.version} is active; `flawline memory rollback` undoes it"
     )
     for warning in manifest.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        Screen(stderr=True).complain("warning", warning)
     for name in ("fail_threshold", "review_threshold"):
         fixed = getattr(chosen, name)
         if fixed is not None:

@@ -126,19 +126,20 @@ def _tell(document: CheckDocument, config: Config | None) -> None:
         severity = "not checked" if finding.severity == "unchecked" else finding.severity
         stderr.complain(severity, str(finding))
     counts = Counter(finding.severity for finding in document.findings)
-    num_warnings = f"{counts['warning']} warning(s)" if counts["warning"] else ""
+    others = [f"{counts['warning']} warning(s)"] if counts["warning"] else []
+    others += [f"{counts['unchecked']} not checked"] if counts["unchecked"] else []
     if config is None or not document.ok:
-        told = [f"{counts['error']} error(s)", num_warnings]
-        stderr.say(f"{document.file}: {', '.join(filter(None, told))}")
+        told = [f"{counts['error']} error(s)", *others]
+        stderr.say(f"{document.file}: {', '.join(told)}")
         return
     told = [
         f"station {config.station}",
         f"{len(config.lines)} line(s)",
         f"{len(config.cameras())} camera(s)",
         f"model {config.scorer.model.name}",
-        num_warnings,
+        *others,
     ]
-    screen.say(f"{document.file}: ok: {', '.join(filter(None, told))}")
+    screen.say(f"{document.file}: ok: {', '.join(told)}")
 
 
 def print_schema() -> None:

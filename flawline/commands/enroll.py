@@ -82,8 +82,11 @@ def enroll(
 
     if (images is None) == (camera is None):
         raise typer.BadParameter("give exactly one of --images DIR and --from CAMERA")
-    if camera is not None and (normal is not None or whole_picture or choose is not None):
-        raise typer.BadParameter("--normal, --choose and --whole-picture go with --images")
+    of_folder = normal is not None or whole_picture or choose is not None or coreset < 1.0
+    if camera is not None and of_folder:
+        raise typer.BadParameter(
+            "--normal, --choose, --coreset and --whole-picture go with --images"
+        )
     if images is not None:
         enroll_from_images(
             config,
@@ -173,7 +176,7 @@ def _tell(manifest: Manifest, shelf: Shelf) -> None:
         f"contact sheet: {sheet.resolve()}"
     )
     for warning in manifest.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        Screen(stderr=True).complain("warning", warning)
 
 
 def _choose(
@@ -186,12 +189,11 @@ def _choose(
     names, pictures = list(images), list(images.values())
     with progress("comparing pictures", 2 * len(pictures)) as step:
         found = choose(distances(model, pictures, step=step), count)
+    screen = Screen(stderr=True)
     for index in found.outliers:
-        typer.echo(
-            f"warning: {names[index]} is unlike all others: is it a good part? It is left out",
-            err=True,
-        )
-    typer.echo(f"references: {', '.join(names[index] for index in found.chosen)}", err=True)
+        text = f"{names[index]} is unlike all others: is it a good part? It is left out"
+        screen.complain("warning", text)
+    screen.say(f"references: {', '.join(names[index] for index in found.chosen)}")
     used = {*found.chosen, *found.outliers}
     spare = [image for index, image in enumerate(pictures) if index not in used]
     chosen = {names[index]: pictures[index] for index in found.chosen}

@@ -236,7 +236,7 @@ def tell_and_draw(subject: Subject, out: Path, *, as_json: Path | None = None) -
     from flawline.reports.explanation import Grid, draw, tell
     from scorer.evaluation.explanation import explain
 
-    tiling = subject.tiling or subject.model.backbone.tiling(subject.model.backbone.image_px[0])
+    tiling = subject.tiling or subject.model.backbone.whole
     with working("looking"):
         found = explain(
             subject.model,

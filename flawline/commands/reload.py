@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
 from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, FlawlineError
 from flawline.options import DEFAULT_CONFIG, ConfigPath
+from flawline.progress import working
+from flawline.screen import Screen
 from flawline.station.presence import StationNote, running_in
 
 POLL_S = 0.2
@@ -43,10 +44,10 @@ def reload_station(config_path: Path) -> int:
             f"the station that runs there has the configuration {note.config}", "reload that one"
         )
     os.kill(note.process_id, signal.SIGHUP)
-    with Console(stderr=True).status("waiting for the station"):
+    with working("waiting for the station"):
         answer = _await_answer(note, load_config(config_path).run_directory)
     for line in answer.done:
-        typer.echo(line)
+        Screen().say(line)
     sound = answer.accepted and not any(line.startswith("problem") for line in answer.done)
     return EXIT_OK if sound else EXIT_RECOVERABLE
 

@@ -74,33 +74,36 @@ def board(
     for heading, least in (("cameras", 14), ("PLC", 10)):
         table.add_column(heading, min_width=least, overflow="fold")
     for line in config.lines:
-        known = LineFigures() if figures is None else figures.lines.get(line.name, LineFigures())
-        table.add_row(*_row(config, line, known, rates.per_s(line.name), states))
+        known = LineFigures()
+        if figures is not None:
+            known = figures.lines.get(line.name, known)
+        told = _counts(known, None if trouble else rates.per_s(line.name))
+        if figures is None:
+            told = ("-",) * len(told)
+        table.add_row(line.name, *told, *_equipment(config, line, states))
     return table
 
 
 SCORED_ORDER = tuple(outcome for outcome in Outcome if outcome in SCORED)
 
 
-def _row(
-    config: Config,
-    line: Line,
-    known: LineFigures,
-    per_s: float | None,
-    states: Mapping[str, State],
-) -> tuple[str, ...]:
+def _counts(known: LineFigures, per_s: float | None) -> tuple[str, ...]:
     counts: Counter[Outcome] = Counter()
     for (outcome, _), frames in known.totals.items():
         counts[outcome] += frames
     uninspected = counts.total() - sum(counts[outcome] for outcome in SCORED)
-    plcs = states.get("sinks", _UNKNOWN).things
-    told = [plc.name for plc in config.sinks.modbus if plc.line == line.name]
     return (
-        line.name,
         "-" if per_s is None else f"{per_s:.1f}",
         *(str(counts[outcome]) for outcome in SCORED_ORDER),
         f"[bold red]{uninspected}[/]" if uninspected else "0",
         _score(known.newest),
+    )
+
+
+def _equipment(config: Config, line: Line, states: Mapping[str, State]) -> tuple[str, str]:
+    plcs = states.get("sinks", _UNKNOWN).things
+    told = [plc.name for plc in config.sinks.modbus if plc.line == line.name]
+    return (
         ", ".join(
             _coloured(camera.name, _camera_state(states.get(f"ingest {camera.name}", _UNKNOWN)))
             for camera in line.cameras

@@ -15,7 +15,7 @@ from contract.errors import ConfigError
 from contract.messages import Outcome
 from contract.process import Every
 from flawline.station.board import Rates, board
-from flawline.station.complaints import Complaints, complain
+from flawline.station.complaints import AGAIN_S, Complaints, complain
 from flawline.station.display import Display
 from flawline.station.member import Failure
 from flawline.station.processes import processes_of
@@ -61,6 +61,7 @@ class Station:
         )
         self._survey = Survey(lambda: self._config, clock)
         self._complaints = Complaints(clock)
+        self._trouble_due = Every(AGAIN_S, clock)
         self._rates = Rates()
         self._show_due = Every(SHOW_S, clock)
         self._ends_by_itself = False
@@ -95,10 +96,8 @@ class Station:
             FlawlineError: scorer or sinks cannot work any more.
         """
         self._supervisor.tend()
-        if self._survey.newest is not None:
-            totals = {name: line.totals for name, line in self._survey.newest.lines.items()}
-            for sentence in self._complaints.update(totals):
-                self._display.say(sentence)
+        for sentence in self._complaints_due():
+            self._display.say(sentence)
         self._turn()
 
     @property
@@ -123,13 +122,25 @@ class Station:
 
     def conclude(self) -> list[Failure]:
         """Say, after the end, what became of the frames and what failed; what failed."""
-        if (figures := self._survey.last()) is not None:
+        figures, trouble = self._survey.last(), self._survey.trouble
+        if trouble:
+            self._display.say(f"what became of the last frames is not known: {trouble}")
+        if figures is not None:
             for sentence in _summary(figures.lines):
                 self._display.say(sentence)
         failures = self._supervisor.failures
         for sentence in _told(failures, num_cameras=len(self._config.cameras())):
             self._display.say(sentence)
         return failures
+
+    def _complaints_due(self) -> list[str]:
+        if trouble := self._survey.trouble:
+            told = [f"what becomes of the frames is not known: {trouble}"]
+            return told if self._trouble_due.due() else []
+        if self._survey.newest is None:
+            return []
+        lines = self._survey.newest.lines
+        return self._complaints.update({name: line.totals for name, line in lines.items()})
 
     def _hurried(self) -> bool:
         """The signal that asked for the stop, if one did, does not ask for haste."""

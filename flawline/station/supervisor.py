@@ -28,6 +28,10 @@ TELL_S = 5.0
 log = logging.getLogger(__name__)
 
 
+class _NotStarted(FlawlineError):
+    """A process that was to start did not."""
+
+
 class Supervisor:
     """Use as a context manager: leaving it stops every process, in order.
 
@@ -124,7 +128,7 @@ class Supervisor:
         for members in by_stage([*changed, *added], first=Stage.SINKS):
             try:
                 self._start(members, stopping)
-            except FlawlineError as error:
+            except _NotStarted as error:
                 log.error("%s", error)
                 done.append(f"problem: {error}")
             else:
@@ -214,13 +218,13 @@ class Supervisor:
             self._turn()
             for member in members:
                 if member.exit_code is not None:
-                    raise FlawlineError(
+                    raise _NotStarted(
                         f"{member.spec.name} did not start (exit code {member.exit_code})",
                         member.why,
                     )
             if self._clock.monotonic_s() > deadline_s:
                 late = ", ".join(m.spec.name for m in members if not m.was_ready)
-                raise FlawlineError(f"{late} not ready after {START_LIMIT_S:.0f} s")
+                raise _NotStarted(f"{late} not ready after {START_LIMIT_S:.0f} s")
 
     def _stop(self, members: Sequence[Member]) -> None:
         """Have `members` finish what they have in hand, and wait until they have ended."""

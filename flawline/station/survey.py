@@ -54,8 +54,8 @@ class Survey:
         config: gives the configuration of the moment.
 
     Attributes:
-        newest: None until the store was read.
-        trouble: why it cannot be read; empty while it can.
+        newest: None until the store was read; old while there is trouble.
+        trouble: why it cannot be read; empty while it can. Whoever shows the figures tells it.
     """
 
     def __init__(self, config: Callable[[], Config], clock: Clock) -> None:
@@ -98,8 +98,6 @@ class Survey:
                         return
                     self.newest = self._figures(store, config)
         except FlawlineError as error:
-            if not self.trouble:
-                log.warning("the store tells nothing of the lines: %s", error)
             self.trouble = str(error)
         except Exception as error:
             # Figures that are missing must not end what they are of.

@@ -117,7 +117,7 @@ def explain(
         ImageError: another dtype or shape.
         MemoryMismatch: a memory of another model, preset or tiling.
     """
-    tiling = tiling or model.backbone.tiling(model.backbone.image_px[0])
+    tiling = tiling or model.backbone.whole
     text = None
     if object_name is not None:
         text = model.text_prototypes(
@@ -198,11 +198,6 @@ def _tile_of(tiling: Tiling, place: Place) -> int:
         return ramps[0] * ramps[1] if min(ramps) > 0 else 0
 
     return max(range(tiling.num_tiles), key=weight)
-
-
-def _corner(tiling: Tiling, place: Place) -> Place:
-    """The first row and column of the tile that weighs most at a place."""
-    return tiling.offsets[_tile_of(tiling, place)]
 
 
 def _most_anomalous(tiling: Tiling, scores: Tensor, side: int, tile: int, place: Place) -> Box:

@@ -74,6 +74,13 @@ def disagreement(
     ]
 
 
+def without_number(num: int, *, of: int) -> list[str]:
+    """Doubt about a stream of which `num` frames get a score that is not a number."""
+    if not num:
+        return []
+    return [f"{num} of {of} frames of the stream get no number for a score: verify the weights"]
+
+
 def outside_stream(threshold: float, scores: Sequence[float]) -> list[str]:
     """Doubt about a threshold that does not fit what a stream scores.
 

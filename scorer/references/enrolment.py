@@ -26,6 +26,7 @@ from scorer.references.doubts import (
     odd_references,
     outside_stream,
     repeated,
+    without_number,
 )
 from scorer.references.manifest import Manifest, mask_sha256, new_version
 from scorer.references.provisional import (
@@ -153,12 +154,10 @@ def _require_normal(num_normal: int, coreset: float) -> None:
 def _scores(
     model: WinClip, images: Sequence[Pixels], memory: ReferenceMemory, text: Tensor, tiling: Tiling
 ) -> list[float]:
-    """Scores of frames, without those that are not numbers: they say nothing of a threshold."""
-    scores = [
+    return [
         float(model.score([image], text=text, memory=memory, tiling=tiling).anomaly_score)
         for image in images
     ]
-    return list(filter(math.isfinite, scores))
 
 
 def _doubts(
@@ -175,7 +174,9 @@ def _doubts(
         *few_pictures(first.num_pictures),
     ]
     if stream_scores is not None:
-        found += outside_stream(first.fail_threshold, stream_scores)
+        numbers = list(filter(math.isfinite, stream_scores))
+        found += without_number(len(stream_scores) - len(numbers), of=len(stream_scores))
+        found += outside_stream(first.fail_threshold, numbers)
     return tuple(found)
 
 

@@ -81,6 +81,10 @@ class Manifest(BaseModel):
         Raises:
             MemoryMismatch: naming what differs.
         """
+        if self.num_references < 1:
+            raise MemoryMismatch(
+                f"reference memory {self.version} is empty", "enroll the line again"
+            )
         if self.inspection_px != line.inspection_px:
             raise MemoryMismatch(
                 f"line {line.name}: the reference memory {self.version} was made at "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from contract.config import Line, ModelSettings
-from contract.errors import ConfigError, FlawlineError, MemoryMismatch
+from contract.errors import ConfigError, FlawlineError
 from scorer.clip.models import known_sha256
 from scorer.references.manifest import Manifest, mask_sha256
 from scorer.references.shelf import Shelf
@@ -69,8 +69,6 @@ def require_fit(shelf: Shelf, line: Line, version: str, settings: ModelSettings)
     """
     _, manifest = shelf.load(line.name, version)
     require_manifest_fit(manifest, line, settings)
-    if manifest.num_references < 1:
-        raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
 
 
 def require_manifest_fit(manifest: Manifest, line: Line, settings: ModelSettings) -> None:

@@ -21,7 +21,7 @@ from scorer.references.manifest import Manifest
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import WinClip
 from scorer.serving.lines import Lines
-from scorer.serving.order import WITNESSES, Order
+from scorer.serving.order import REFERENCE_BYTES, WITNESSES, Order
 
 PATIENCE_S = 120.0
 MAX_NAMED = 8
@@ -77,6 +77,13 @@ class Collector:
             raise ConfigError(
                 f"line {line.name} has no camera {request.camera}", f"it has {', '.join(cameras)}"
             )
+        most = REFERENCE_BYTES // (3 * line.inspection_px**2)
+        if request.count > most:
+            raise ConfigError(
+                f"{request.count} frames of {line.inspection_px} px are more than the scorer can "
+                "hold beside its work",
+                f"take at most {most}, or enroll from a folder of pictures",
+            )
         patience_s = PATIENCE_S + request.count * request.interval_s
         self._order = Order(request, self._clock.monotonic_s() + patience_s)
         return self.progress()
@@ -93,11 +100,12 @@ class Collector:
         order, header = self._order, frame.header
         if order is None or self._teaching is not None or header.taint is not None:
             return
-        side_px = self._lines[order.request.line or ""].line.inspection_px
+        line, wanted = self._lines[order.request.line or ""].line, order.request.camera
+        side_px = line.inspection_px
         if (
-            header.line == order.request.line
+            header.line == line.name
             and (header.height_px, header.width_px) == (side_px, side_px)
-            and order.request.camera in (None, header.camera)
+            and header.camera in {each.name for each in line.cameras if wanted in (None, each.name)}
             and header.captured_ns >= order.newest_ns + order.interval_ns
             and not (order.has_pictures and order.has_witnesses)
         ):

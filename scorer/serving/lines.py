@@ -119,8 +119,8 @@ class Lines(Mapping[str, LineState]):
                 line_tiling(model, line),
                 mask_sha256=mask_sha256(line),
                 zero_shot=None if alone is None else Thresholds(alone),
-                problem=Reason.NO_REFERENCE if alone is None else None,
             )
+            self._enter(line.name, "active", None)
         self.reload()
 
     def __getitem__(self, name: str) -> LineState:
@@ -164,8 +164,6 @@ class Lines(Mapping[str, LineState]):
             language_weight=self._model.language_weight,
             mask_sha256=state.mask_sha256,
         )
-        if manifest.num_references < 1:
-            raise MemoryMismatch(f"reference memory {version} is empty", "enroll the line again")
         fixed = state.line.fail_threshold
         fail = manifest.fail_threshold if fixed is None else fixed
         review = state.line.review_threshold

@@ -13,6 +13,7 @@ from contract.codec import Frame
 from contract.image import Pixels
 from contract.messages import RequestMessage
 
+REFERENCE_BYTES: Final = 1 << 30
 WITNESSES: Final = 16
 WITNESS_BYTES: Final = 256 << 20
 WITNESS_INTERVAL_S: Final = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
@@ -188,24 +188,6 @@ class Backbone:
         if self._encoder_tokens(needs):
             return features._replace(patches=self._encode(pixels))
         return features
-
-    @torch.inference_mode()
-    def stream_features(
-        self, pixels: Tensor, wanted: Wanted, cache: WindowCache, keys: Sequence[Hashable]
-    ) -> tuple[Features, Wanted]:
-        """As `features`, with what did not change since each tile's last image from `cache`.
-
-        Args:
-            keys: the tile that each image shows, and of which camera.
-
-        Returns:
-            features, and what of `wanted` had to be looked at.
-        """
-        pixels = pixels.to(self.like)
-        features, missing = cache.features(self.tower.patchify(pixels), wanted, keys)
-        if self.encoder is not None:
-            features = features._replace(patches=self._encode(pixels))
-        return features, missing
 
     @torch.inference_mode()
     def look(self, crops: Sequence[Crop], cache: WindowCache | None = None) -> list[Seen]:

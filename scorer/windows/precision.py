@@ -18,7 +18,7 @@ DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType(
 
 # Largest difference of a score by references from the formula in exact numbers. Float32: what the
 # tests hold against the oracle. The others: measured with flawline-mini against float32, 4
-# references and 124 real pictures of 3 products, by tests/scorer/test_devices.py.
+# references and 124 real pictures of 3 products, by tests/scorer/scoring/test_devices.py.
 PRECISION: Final[Mapping[str, float]] = MappingProxyType(
     {"float32": 1e-5, "bfloat16": 0.00115, "float16": 0.00010}
 )

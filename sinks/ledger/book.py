@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from contract.messages import Outcome, StreamKey
@@ -124,20 +124,14 @@ class Book:
         self._forget_settled()
 
     def copy(self) -> Book:
-        return Book(
-            key=self.key,
-            opened_ns=self.opened_ns,
-            updated_ns=self.updated_ns,
-            closed_ns=self.closed_ns,
-            decoded=self.decoded,
-            admitted=self.admitted,
-            ended=self.ended,
+        """One that is changed by itself."""
+        return replace(
+            self,
             counts=self.counts.copy(),
             unscored=self.unscored.copy(),
             settled=self.settled.copy(),
             _known=self._known.copy(),
             _passed=self._passed.copy(),
-            _news_s=self._news_s,
         )
 
     def _add(self, first: int, last: int, outcome: Outcome, reason: str | None) -> list[Range]:

@@ -48,7 +48,7 @@ class Notice(NamedTuple):
     @classmethod
     def of_restart(cls, message: ProcessMessage | CameraMessage) -> Notice:
         """The supervisor started a process again; `restarts` are its totals."""
-        process = process_of(message)
+        process = message.process
         data = {
             "station": message.station,
             "process": process,
@@ -91,14 +91,9 @@ class RestartWatch:
         """Whether `message` tells of a restart that no earlier one told of."""
         if message.process_restarts is None:
             return False
-        process, total = process_of(message), sum(message.process_restarts.values())
+        process, total = message.process, sum(message.process_restarts.values())
         before, self._known[process] = self._known.get(process, total), total
         return total > before
-
-
-def process_of(message: ProcessMessage | CameraMessage) -> str:
-    """The process that a heartbeat is of, as its supervisor calls it."""
-    return message.process if isinstance(message, ProcessMessage) else f"ingest {message.camera}"
 
 
 def utc(ns: int) -> datetime:

@@ -140,7 +140,6 @@ class Webhook:
             while not self._queue.empty() and time.monotonic() < deadline_s:
                 self._deliver(client, self._queue.get(), stop)
         if left := self.pending():
-            log.warning("webhook %s: %d events were not sent", self.name, left)
             self._metrics.dropped(self.name, DeliveryReason.STOPPED, left)
 
     def _deliver(self, client: httpx.Client, notice: Notice, stop: threading.Event) -> None:
@@ -160,6 +159,9 @@ class Webhook:
         except Unavailable as error:
             reason = DeliveryReason.STOPPED if stop.is_set() else DeliveryReason.ATTEMPTS
             self._give_up(reason, error)
+        except Exception:
+            self._metrics.dropped(self.name, DeliveryReason.CRASHED)
+            raise
 
     def _post(self, client: httpx.Client, notice: Notice, timeout_s: float) -> None:
         message = to_structured_event(notice.cloud_event())

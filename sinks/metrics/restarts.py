@@ -21,15 +21,10 @@ class Restarts(Collector):
 
     def observe(self, message: StatusMessage) -> None:
         """Take note of a heartbeat; other messages say nothing of restarts."""
-        if isinstance(message, ProcessMessage):
-            self.note(message.process, message.process_restarts)
-        elif isinstance(message, CameraMessage):
-            self.note(f"ingest {message.camera}", message.process_restarts)
-
-    def note(self, process: str, totals: Mapping[str, int] | None) -> None:
-        """`process` has been restarted so often; None: nobody supervises it."""
-        if totals is not None:
-            self._totals[process] = totals
+        if isinstance(message, ProcessMessage | CameraMessage):
+            # None: nobody supervises it.
+            if message.process_restarts is not None:
+                self._totals[message.process] = message.process_restarts
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         restarts = CounterMetricFamily(

@@ -172,7 +172,7 @@ class Plc:
             block = self._block(told, self._health.fault(), self._sequence + count, now_ns)
         try:
             self._send(client, block)
-        except PlcError:
+        except BaseException:
             if result:
                 self._put_back(result)
             raise

@@ -35,11 +35,7 @@ def test_queues_and_messages_are_bounded(channel: Channel) -> None:
 
 @rows
 def test_silence_means_more_than_one_missed_message(channel: Channel) -> None:
-    if channel.expected_hz is None:
-        assert channel.silent_after_s is None
-    else:
-        assert channel.silent_after_s is not None
-        assert channel.silent_after_s > 3 / channel.expected_hz
+    assert channel.silent_after_s is None or channel.silent_after_s > 3 * HEARTBEAT_S
 
 
 @rows
@@ -47,9 +43,8 @@ def test_the_configuration_knows_the_channel(channel: Channel) -> None:
     assert channel.name in Network.model_fields
 
 
-def test_the_heartbeat_keeps_the_promised_rate() -> None:
-    status = CHANNELS["status"]
-    assert status.expected_hz == pytest.approx(1 / HEARTBEAT_S)
+def test_who_sends_heartbeats_must_not_be_silent() -> None:
+    assert CHANNELS["status"].silent_after_s is not None
 
 
 def test_verdicts_are_held_and_frames_are_not() -> None:

@@ -35,9 +35,9 @@ def test_a_frame_that_could_not_be_sent_stays() -> None:
     slot: Slot[str] = Slot(1, overwritten=lambda frame_id: None)
     slot.put("a")
     assert not slot.deliver(lambda frame_id, frame: False)
-    assert not slot.empty
+    assert len(slot)
     assert slot.deliver(lambda frame_id, frame: (frame_id, frame) == (0, "a"))
-    assert slot.empty
+    assert not len(slot)
 
 
 def test_a_blocking_slot_waits_for_room_and_keeps_everything() -> None:
@@ -74,7 +74,7 @@ def test_what_is_discarded_is_told() -> None:
     discarded: list[int] = []
     slot.discard(discarded.append)
     assert discarded == [0, 1]
-    assert slot.empty
+    assert not len(slot)
     assert not slot.wait(DEADLINE_S)
 
 
@@ -90,7 +90,7 @@ def test_every_id_is_delivered_or_overwritten_exactly_once() -> None:
     writer = threading.Thread(target=write)
     writer.start()
     delivered: list[int] = []
-    while not (slot.closed and slot.empty):
+    while not (slot.closed and not len(slot)):
         if slot.wait(DEADLINE_S):
             slot.deliver(taking(lambda frame_id, frame: delivered.append(frame_id)))
     writer.join(DEADLINE_S)

@@ -26,6 +26,8 @@ from tests.pictures import picture, save_picture
 from tests.plc import free_port, plc_server
 from tests.systemd import Systemd
 
+pytestmark = pytest.mark.timeout(600)
+
 SCORED = (Outcome.PASS, Outcome.FAIL)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,9 @@ import torch
 import yaml
 from PIL import Image
 
-from contract.clock import SystemClock
 from contract.config_file import load_config
 from contract.documents import CheckDocument
 from flawline.__main__ import run
-from flawline.checks.trying import Probe, Told, try_all
 from scorer.references.conformal import Calibration
 from scorer.references.shelf import Shelf
 from scorer.scoring.memory import Bank, Fingerprint, ReferenceMemory
@@ -334,20 +331,3 @@ def test_probing_what_is_not_there(
     assert [each.name for each in document.probed if each.ok] == ["model flawline-mini"]
     keys = {each.key for each in document.findings if each.severity == "error"}
     assert {"lines[0].cameras[1]", "sinks.webhooks[0]", "sinks.modbus[0]"} <= keys
-
-
-def test_what_hangs_is_given_up() -> None:
-    never = Event()
-
-    def hang() -> Told:
-        never.wait()
-        return Told("at last")
-
-    probes = [
-        Probe(("sinks",), "hanging", 0.05, hang),
-        Probe(("lines",), "quick", 60.0, lambda: Told("there")),
-    ]
-    hanging, quick = [tried for tried, _ in try_all(probes, SystemClock())]
-    never.set()
-    assert (hanging.ok, hanging.text) == (False, "gave no answer within 0.05 s")
-    assert (quick.ok, quick.text) == (True, "there")

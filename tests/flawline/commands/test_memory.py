@@ -85,6 +85,11 @@ def test_what_was_changed_is_told_with_who(config: Path) -> None:
         assert words in shown
 
 
+def test_without_a_scorer_nothing_is_known_of_a_shadow(config: Path) -> None:
+    memory(config, "shadow", LATER)
+    assert "no scorer answers" in memory(config, "list").output
+
+
 def test_a_stopped_line_is_pointed_on_disk_and_the_next_scorer_follows(config: Path) -> None:
     for arguments, said in (
         (["shadow", LATER], f"{LATER} is the shadow"),

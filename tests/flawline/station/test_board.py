@@ -80,7 +80,7 @@ def test_a_narrow_terminal_folds_and_hides_nothing() -> None:
 
 def test_before_anything_is_known() -> None:
     rows = shown(None, {})
-    assert ["bottles", "-", "0", "0", "0", "0", "-", "top", "-", "gate", "-"] in rows
+    assert ["bottles", "-", "-", "-", "-", "-", "-", "top", "-", "gate", "-"] in rows
 
 
 def test_old_figures_say_that_they_are_old_and_why() -> None:

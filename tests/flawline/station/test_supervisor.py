@@ -13,6 +13,8 @@ import pytest
 from contract.errors import FlawlineError
 from flawline.station.processes import ProcessSpec, Stage
 from flawline.station.supervisor import Supervisor
+from tests.fakes import FakeClock
+from tests.sinks.kit import until as without_tending
 
 DEADLINE_S = 30.0
 
@@ -23,17 +25,20 @@ UNTIL_TOLD = (
 )
 
 
+BLOCKED = """
+import os, signal, sys
+ends = {signal.SIGTERM, signal.SIGINT}
+signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+"""
 BEATS = """
-import os, signal, sys, time
-told = []
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *signal: told.append(signal))
 fd = next(int(b) for a, b in zip(sys.argv, sys.argv[1:]) if a == "--beat-fd")
-done = 0
-while len(told) < NEEDS_SIGNALS:
+done = told = 0
+while told < NEEDS_SIGNALS:
     done += 1
     os.write(fd, b'{"done": %d, "states": {"top": "%s"}}\\n' % (done, sys.argv[-3].encode()))
-    time.sleep(0.02)
+    with open(TURNED, "ab") as turned:
+        turned.write(b".")
+    told += signal.sigtimedwait(ends, 0.02) is not None
 """
 
 
@@ -41,9 +46,22 @@ def spec(name: str, stage: Stage, code: str) -> ProcessSpec:
     return ProcessSpec(name, stage, ("-c", code))
 
 
-def beats(name: str, stage: Stage, *, needs_signals: int = 1, reads: object = None) -> ProcessSpec:
-    """A process that tells how far it is until it was told to stop so often."""
-    code = READY + BEATS.replace("NEEDS_SIGNALS", str(needs_signals))
+def beats(
+    name: str,
+    stage: Stage,
+    *,
+    needs_signals: int = 1,
+    reads: object = None,
+    turned: Path = Path(os.devnull),
+) -> ProcessSpec:
+    """A process that tells how far it is until it was told to stop so often.
+
+    `turned` grows by a byte after each time that it told.
+    """
+    beating = BEATS.replace("NEEDS_SIGNALS", str(needs_signals)).replace(
+        "TURNED", repr(str(turned))
+    )
+    code = BLOCKED + READY + beating
     return ProcessSpec(name, stage, ("-c", code), hung_after_s=1.0, reads=reads)
 
 
@@ -152,12 +170,23 @@ def test_a_process_that_hangs_is_killed_started_again_and_told_so(stage: Stage) 
     assert not supervisor.failed
 
 
-def test_one_that_turns_is_left_alone_while_the_supervisor_itself_was_away() -> None:
+def test_one_that_turns_is_left_alone_while_the_supervisor_itself_was_away(tmp_path: Path) -> None:
     """What was told meanwhile is heard before anybody is called silent."""
-    with Supervisor((beats("it", Stage.SCORER),)) as supervisor:
+    clock, turned = FakeClock(), tmp_path / "turned"
+    child = beats("it", Stage.SCORER, turned=turned)
+
+    def goes_on() -> None:
+        """It told, and told again: one of the two was not heard yet. A killed one tells nothing."""
+        before = turned.stat().st_size
+        without_tending(lambda: turned.stat().st_size >= before + 2)
+
+    with Supervisor((child,), clock=clock) as supervisor:
         supervisor.start()
-        time.sleep(2.5)
+        until(supervisor, lambda: bool(supervisor.states()["it"].things))
+        clock.advance(child.hung_after_s * 2.5)
+        goes_on()
         supervisor.tend()
+        goes_on()
         supervisor.tend()
         assert supervisor.restarts == 0
 

@@ -15,6 +15,7 @@ from scorer.references.doubts import (
     odd_references,
     outside_stream,
     repeated,
+    without_number,
 )
 
 STREAM = [0.010 + 0.001 * number for number in range(16)]
@@ -74,6 +75,12 @@ def test_a_threshold_below_the_stream() -> None:
 
 def test_a_defective_part_or_two_in_the_stream_are_no_doubt() -> None:
     assert outside_stream(0.03, [*STREAM[:14], 0.2, 0.3]) == []
+
+
+def test_frames_without_a_number() -> None:
+    assert without_number(0, of=16) == []
+    [said] = without_number(3, of=16)
+    assert "3 of 16 frames of the stream get no number" in said
 
 
 def test_a_stream_that_tells_nothing() -> None:

@@ -12,6 +12,7 @@ import torch
 import flawline
 from contract.image import Pixels, list_images, read_image
 from scorer import ReferenceMemory, WinClip
+from scorer.windows.backbone import Crop
 from scorer.windows.precision import PRECISION
 from tests.scorer.pictures import part, picture
 
@@ -49,16 +50,11 @@ def test_gpu_scores_equal_cpu_scores(
 def test_a_gpu_stream_with_the_cache_is_seen_as_without(cuda: str) -> None:
     """Not to the bit, which only the CPU's packed products promise."""
     gpu = WinClip.load(device=cuda)
-    cache, wanted = (
-        gpu.backbone.window_cache(tolerance=0, capacity=1),
-        gpu.backbone.tiling(240).wanted,
-    )
+    cache = gpu.backbone.window_cache(tolerance=0, capacity=1)
     for seed in (2, 2, 3):
-        pixels = gpu.backbone.preprocess([part(seed)])
-        found, _ = gpu.backbone.stream_features(pixels, wanted, cache, ["top"])
-        torch.testing.assert_close(
-            found.image, gpu.backbone.features(pixels).image, rtol=0, atol=1e-4
-        )
+        [seen] = gpu.backbone.look([Crop(part(seed), gpu.backbone.whole, "top")], cache)
+        alone = gpu.backbone.features(gpu.backbone.preprocess([part(seed)]))
+        torch.testing.assert_close(seen.features.image, alone.image, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

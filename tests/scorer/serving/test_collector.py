@@ -91,8 +91,18 @@ def test_nothing_is_kept_without_an_order(collector: Collector) -> None:
     assert collector.progress() == "line bottles: 0 of 3 frames"
 
 
-def test_any_camera_of_the_line(collector: Collector) -> None:
+def test_more_than_fits_beside_the_work_is_refused(mini: WinClip, tmp_path: Path) -> None:
+    shelf, clock = Shelf(tmp_path), FakeClock()
+    lines = Lines((line(inspection_px=4080),), mini, shelf, clock)
+    with Collector(mini, lines, shelf, clock) as collector:
+        with pytest.raises(ConfigError, match="take at most 21, or enroll from a folder"):
+            collector.start(order(count=22))
+        assert collector.start(order(count=21)) == "line bottles: 0 of 21 frames"
+
+
+def test_any_camera_of_the_line_and_no_other(collector: Collector) -> None:
     collector.start(order(interval_s=0.0))
+    collector.see(passing(0, camera="stranger"))
     collector.see(passing(0))
     collector.see(passing(0, camera="side"))
     assert collector.progress() == "line bottles: 2 of 3 frames"

@@ -66,6 +66,7 @@ def test_a_line_may_judge_by_words_alone(mini: WinClip, shelf: Shelf) -> None:
     assert state.problem is None
     assert state.memory is None
     assert state.thresholds == Thresholds(0.5)
+    assert state.needs == mini.needs(text=state.text, memory=None), "no more than words need"
 
 
 def test_the_configured_threshold_counts_more_than_the_enrolled_one(

@@ -222,15 +222,20 @@ def test_a_question_that_is_none_is_answered_and_survived(
     assert scorer.ask("status").ok
 
 
+def save_another(shelf: Shelf, **changes: object) -> str:
+    """Save the active memory of `bottles` once more, with `changes`; the active version."""
+    active = shelf.active("bottles")
+    assert active is not None
+    memory, described = shelf.load("bottles", active)
+    shelf.save(memory, described.model_copy(update=changes))
+    return active
+
+
 def test_a_memory_that_does_not_fit_is_refused_and_the_active_one_stays(
     scorer: RunningScorer, config_path: Path, frame_ids: Iterator[int]
 ) -> None:
     shelf = Shelf(load_config(config_path).memory_directory)
-    active = shelf.active("bottles")
-    assert active is not None
-    memory, described = shelf.load("bottles", active)
-    other = described.model_copy(update={"version": "other-preset", "preset": "anomalib"})
-    shelf.save(memory, other)
+    active = save_another(shelf, version="other-preset", preset="anomalib")
     with pytest.raises(FlawlineError, match="made with preset anomalib, this scorer has paper"):
         scorer.ask("activate", line="bottles", memory_version="other-preset")
     assert shelf.active("bottles") == active
@@ -242,10 +247,7 @@ def test_a_memory_made_while_streaming_loses_no_frame(
     scorer: RunningScorer, config_path: Path, frame_ids: Iterator[int]
 ) -> None:
     shelf = Shelf(load_config(config_path).memory_directory)
-    before = shelf.active("bottles")
-    assert before is not None
-    memory, described = shelf.load("bottles", before)
-    shelf.save(memory, described.model_copy(update={"version": LATER}))
+    before = save_another(shelf, version=LATER)
 
     def activate_after_four(judged: int) -> None:
         if judged == 4:
@@ -264,22 +266,19 @@ def test_shadow_promotion_and_going_back_while_streaming_lose_no_frame(
     scorer: RunningScorer, config_path: Path, frame_ids: Iterator[int]
 ) -> None:
     shelf = Shelf(load_config(config_path).memory_directory)
-    before = shelf.active("bottles")
-    assert before is not None
-    memory, described = shelf.load("bottles", before)
-    strict = {"version": "20270101T000000Z-57e1c7ed", "fail_threshold": 0.0}
-    shelf.save(memory, described.model_copy(update=strict))
+    strict = "20270101T000000Z-57e1c7ed"
+    before = save_another(shelf, version=strict, fail_threshold=0.0)
     with pytest.raises(FlawlineError, match="bottles has no shadow memory"):
         scorer.ask("promote", line="bottles")
 
     def act(judged: int) -> None:
         if judged == 4:
-            scorer.ask("shadow", line="bottles", memory_version=strict["version"])
+            scorer.ask("shadow", line="bottles", memory_version=strict)
         elif judged == 8:
             shadows = scorer.ask("status").shadows
             assert shadows is not None
             assert shadows["bottles"].disagreements["PASS->FAIL"] > 0
-            assert scorer.ask("promote", line="bottles").memories["bottles"] == strict["version"]
+            assert scorer.ask("promote", line="bottles").memories["bottles"] == strict
         elif judged == 12:
             assert scorer.ask("rollback", line="bottles").memories["bottles"] == before
 
@@ -287,7 +286,7 @@ def test_shadow_promotion_and_going_back_while_streaming_lose_no_frame(
     verdicts = scorer.judge(frames, between=act)
     assert set(by_frame(verdicts)) == {key(sent) for sent in frames}
     outcomes = {verdict.provenance.memory_version: verdict.outcome for verdict in verdicts}
-    assert outcomes == {before: Outcome.PASS, strict["version"]: Outcome.FAIL}
+    assert outcomes == {before: Outcome.PASS, strict: Outcome.FAIL}
     assert {verdict.shadow and verdict.shadow.outcome for verdict in verdicts} == {
         None,
         Outcome.FAIL,

@@ -33,7 +33,8 @@ def camera_stream(
     """Images of these cameras, in one batch."""
     pixels = model.backbone.preprocess(list(images))
     wanted = model.backbone.tiling(model.backbone.image_px[0]).wanted.repeat(len(images))
-    features, missing = model.backbone.stream_features(pixels, wanted, cache, cameras)
+    patches = model.backbone.tower.patchify(pixels.to(model.backbone.like))
+    features, missing = cache.features(patches, wanted, cameras)
     return features, 1.0 - int(missing.num_windows.sum()) / int(wanted.num_windows.sum())
 
 

@@ -90,11 +90,10 @@ def test_memories_are_not_mixed_up(model: WinClip, mini: WinClip, tmp_path: Path
 def test_a_stream_gets_the_same_patches(model: WinClip) -> None:
     """The cache of windows never answers for the other network."""
     cache = model.backbone.window_cache(tolerance=0.0, capacity=2)
-    wanted = model.backbone.tower.everything(1)
     for number in (5, 5, 6):
-        pixels = model.backbone.preprocess([part(number)])
-        features, _ = model.backbone.stream_features(pixels, wanted, cache, ["camera"])
-        torch.testing.assert_close(features.patches, model.backbone.features(pixels).patches)
+        [seen] = model.backbone.look([Crop(part(number), model.backbone.whole, "top")], cache)
+        alone = model.backbone.features(model.backbone.preprocess([part(number)]))
+        torch.testing.assert_close(seen.features.patches, alone.patches)
 
 
 def test_a_crop_in_tiles(model: WinClip) -> None:
