@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TextIO
 
 import typer
 from pydantic import BaseModel, ValidationError
 from typer.core import TyperCommand
 
 from contract.config import ModelSettings
-from contract.errors import ConfigError, StorageError
+from contract.errors import ConfigError, FlawlineError, StorageError
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)
@@ -143,13 +144,48 @@ def require_folder(target: Path | None) -> None:
         raise StorageError(f"cannot write {target}: there is no folder {target.resolve().parent}")
 
 
+@contextmanager
+def writing(target: Path, remedy: str = "") -> Iterator[None]:
+    """What is done here writes `target`.
+
+    Raises:
+        StorageError: naming why it cannot be written.
+    """
+    try:
+        yield
+    except FlawlineError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror}", remedy) from None
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[TextIO]:
+    """A text file that takes the place of `target` once all is written, and not before.
+
+    Raises:
+        StorageError: naming why it cannot be written.
+    """
+    place = target.resolve()
+    if place.exists() and not place.is_file():  # A pipe or a device is never whole.
+        with writing(target), place.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    part = place.with_name(f"{place.name}.part")
+    with writing(target):
+        try:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            part.replace(place)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def write(path: Path, text: str) -> None:
     """Write `text`.
 
     Raises:
         StorageError: naming why not.
     """
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from None
+    with whole_file(path) as file:
+        file.write(text)

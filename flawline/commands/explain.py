@@ -10,7 +10,7 @@ import typer
 
 from contract.config import Config, ModelSettings
 from contract.config_file import load_config
-from contract.errors import ConfigError, StorageError
+from contract.errors import ConfigError
 from contract.image import list_images, read_image
 from contract.messages import Outcome
 from flawline.commands.enroll import line_of, read_crop
@@ -31,6 +31,7 @@ from flawline.options import (
     require,
     require_folder,
     require_json_target,
+    writing,
 )
 from flawline.progress import loaded, working
 from flawline.screen import Screen
@@ -254,10 +255,8 @@ def tell_and_draw(subject: Subject, out: Path, *, as_json: Path | None = None) -
     nearest = None if found.nearest is None else subject.references.get(found.nearest.reference)
     grid = Grid(tiling.size_px, tiling.patch_px)
     figure = draw(subject.image, nearest, found, title=subject.title, grid=grid)
-    try:
+    with writing(out):
         figure.savefig(out, dpi=110)
-    except OSError as error:
-        raise StorageError(f"cannot write {out}: {error.strerror}") from None
     if not printed:
         Screen().say(f"drawn in {out}")
 

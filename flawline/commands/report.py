@@ -14,8 +14,15 @@ import typer
 from contract.clock import Clock, SystemClock, local_text
 from contract.config import Config
 from contract.config_file import load_config
-from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError, StorageError
-from flawline.options import DEFAULT_CONFIG, ConfigPath, require, require_folder
+from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError
+from flawline.options import (
+    DEFAULT_CONFIG,
+    STANDARD_OUTPUT,
+    ConfigPath,
+    require,
+    require_folder,
+    whole_file,
+)
 from flawline.reports.frames_csv import FramesCsv
 from flawline.reports.period import Period
 
@@ -24,7 +31,6 @@ if TYPE_CHECKING:
     from sinks.store.store import Store
 
 DEFAULT_SINCE = "8h"
-STANDARD_OUTPUT = Path("-")
 
 
 class Targets(NamedTuple):
@@ -161,13 +167,8 @@ def _opened(target: Path) -> Iterator[TextIO]:
     if target == STANDARD_OUTPUT:
         yield sys.stdout
         return
-    try:
-        with target.open("w", encoding="utf-8", newline="") as file:
-            yield file
-    except StorageError:
-        raise
-    except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror}") from None
+    with whole_file(target) as file:
+        yield file
 
 
 def _tell(target: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from contract.config import ModelSettings
-from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ImageError, StorageError
+from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ImageError
 from contract.image import list_images, read_image
 from flawline.options import (
     AsJson,
@@ -26,6 +26,7 @@ from flawline.options import (
     give_json,
     model_settings,
     require_json_target,
+    writing,
 )
 from flawline.progress import loaded, progress, stepping, working
 from flawline.screen import Screen
@@ -151,10 +152,8 @@ def _judge_of(model: WinClip, options: ScoreOptions) -> Any:
 
 
 def _make_folder(directory: Path) -> None:
-    try:
+    with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot write {directory}: {error.strerror}") from None
 
 
 def _write_heatmap(
@@ -163,10 +162,8 @@ def _write_heatmap(
     from sinks.evidence.heatmap import side_by_side
 
     picture = side_by_side(image, anomaly_map, caption=caption, fail_threshold=threshold)
-    try:
+    with writing(target):
         picture.save(target)
-    except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror}") from None
 
 
 def _document(

@@ -23,6 +23,7 @@ from contract.image import list_images, read_image
 from contract.messages import Outcome
 from flawline.demo.summary import FalseRejects, Summary, print_summary
 from flawline.demo.truth import Truth, false_frames, judge_parts
+from flawline.options import writing
 from flawline.reports.period import Period
 from flawline.station.processes import processes_of
 from flawline.station.stop import StopRequest
@@ -111,7 +112,7 @@ def run_demo(
 def _prepare(directory: Path) -> None:
     """Empty `directory` of an earlier demo, and of nothing else."""
     config = directory / CONFIG_NAME
-    try:
+    with writing(directory, "choose another --out"):
         mine = not config.exists() or config.read_text("utf-8").startswith(MADE_BY_DEMO)
         names = [name for name in PRODUCTS if (directory / name).exists()]
         if names and not (mine and config.exists()):
@@ -125,12 +126,6 @@ def _prepare(directory: Path) -> None:
             for path in directory.glob(pattern):
                 path.unlink()
         directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(
-            f"cannot write {directory}: {error.strerror}", "choose another --out"
-        ) from None
 
 
 def _configure(
@@ -162,12 +157,8 @@ def _configure(
         "scorer": {"model": {"name": "flawline-mini"}},
         "sinks": {"metrics": {"port": metrics_port}},
     }
-    try:
+    with writing(path, "choose another --out"):
         path.write_text(MADE_BY_DEMO + yaml.safe_dump(document, sort_keys=False), "utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}", "choose another --out"
-        ) from None
     return path
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flawline.reports.period import Period
 
 if TYPE_CHECKING:
+    from sinks.ledger.book import Book
     from sinks.store.audit import Audit
     from sinks.store.store import Store
 
@@ -26,14 +27,11 @@ def audits_of(store: Store, line: str, period: Period) -> list[Audit]:
     Raises:
         StorageError: the store does not work.
     """
-    from sinks.store.audit import recount
 
-    audits = []
-    for book in store.books():
+    def was_open(book: Book) -> bool:
         # A station that was switched off closes its books when it starts again.
         last_ns = max(book.updated_ns, book.opened_ns)
-        if book.key.line != line or book.opened_ns >= period.until_ns or last_ns < period.since_ns:
-            continue
-        with store.database.begin() as connection:
-            audits.append(recount(connection, book.key))
-    return audits
+        return book.opened_ns < period.until_ns and last_ns >= period.since_ns
+
+    books = [book for book in store.books() if book.key.line == line and was_open(book)]
+    return list(store.audit(books))

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from contract.clock import local_text
-from contract.errors import StorageError
 from contract.messages import Outcome
 from contract.process import software_version
-from flawline.options import write
+from flawline.options import write, writing
 from flawline.reports.chart import COLOURS, draw
 from flawline.reports.line import LineReport
 from flawline.reports.listing import LISTINGS, MAX_PAGES, Listing, PictureList, ShownFrame
@@ -60,12 +59,10 @@ def write_pages(report: LineReport, target: Path) -> Path:
         StorageError: naming what cannot be written.
     """
     names = Names.of(target)
-    try:
+    with writing(target):
         names.index.parent.mkdir(parents=True, exist_ok=True)
         for listing in LISTINGS:
             _remove_pages(names, listing)
-    except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror}") from None
     gallery = PictureList(report.evidence_directory, names.index.parent, report.extras.notes)
     pages = _Pages(report, names, gallery)
     for listing in LISTINGS:

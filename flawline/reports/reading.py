@@ -66,14 +66,11 @@ def read_frames(store: Store, line: str, period: Period, listeners: Sequence[Lis
 
     An event belongs to the time of its capture, a drop to the time that it was noted.
     """
-    from sinks.store.losses import losses
     from sinks.store.rows import Drop
 
     since_ns, until_ns = period
     events: Iterator[Event | Drop] = _events(store, line, period, ())
-    drops: Iterator[Event | Drop] = losses(
-        store.database, line=line, since_ns=since_ns, until_ns=until_ns
-    )
+    drops: Iterator[Event | Drop] = store.losses(line=line, since_ns=since_ns, until_ns=until_ns)
     for each in heapq.merge(events, drops, key=_time_ns):
         for reader in listeners:
             if isinstance(each, Drop):

@@ -158,7 +158,6 @@ class Store:
         self,
         *,
         line: str | None = None,
-        camera: str | None = None,
         outcomes: Sequence[Outcome] = (),
         since_ns: int | None = None,
         until_ns: int | None = None,
@@ -168,26 +167,28 @@ class Store:
         Read page by page: a slow reader holds nothing open, and events that arrive meanwhile
         with a later capture time are found.
         """
-        place = sa.tuple_(EVENTS.c.captured_ns, EVENTS.c.event_id)
-        query = sa.select(EVENTS).order_by(EVENTS.c.captured_ns, EVENTS.c.event_id).limit(PAGE)
+        query = sa.select(EVENTS)
         if line is not None:
             query = query.where(EVENTS.c.line == line)
-        if camera is not None:
-            query = query.where(EVENTS.c.camera == camera)
         if outcomes:
             query = query.where(EVENTS.c.outcome.in_([outcome.value for outcome in outcomes]))
         if since_ns is not None:
             query = query.where(EVENTS.c.captured_ns >= since_ns)
         if until_ns is not None:
             query = query.where(EVENTS.c.captured_ns < until_ns)
-        page = self._rows(query)
-        while page:
-            event = None
-            for event in (Event.of_row(dict(row)) for row in page):
-                yield event
-            if len(page) < PAGE or event is None:
-                return
-            page = self._rows(query.where(place > (event.times.captured_ns, event.event_id)))
+        for row in self._paged(query, EVENTS.c.captured_ns, EVENTS.c.event_id):
+            yield Event.of_row(dict(row))
+
+    def losses(self, *, line: str, since_ns: int, until_ns: int) -> Iterator[Drop]:
+        """The drops of `line` noted from `since_ns` until before `until_ns`, in that order.
+
+        Read page by page, as events are.
+        """
+        query = sa.select(DROPS).where(
+            DROPS.c.line == line, DROPS.c.noted_ns >= since_ns, DROPS.c.noted_ns < until_ns
+        )
+        for row in self._paged(query, DROPS.c.noted_ns, DROPS.c.id):
+            yield Drop(**{name: value for name, value in row.items() if name != "id"})
 
     def newest_scored(self, line: str, *, since_ns: int) -> Event | None:
         """The newest event of `line` that has a score, captured `since_ns` or later."""
@@ -209,9 +210,9 @@ class Store:
         query = sa.select(*columns).where(is_stream(DROPS, stream)).order_by(DROPS.c.first_frame_id)
         return [Drop(**row) for row in self._rows(query)]
 
-    def audit(self) -> Iterator[audit.Audit]:
-        """Every book, recounted from its rows."""
-        for book in self.books():
+    def audit(self, books: Iterable[Book] | None = None) -> Iterator[audit.Audit]:
+        """Books, recounted from their rows; None: all."""
+        for book in self.books() if books is None else books:
             with self.database.begin() as connection:
                 yield audit.recount(connection, book.key)
 
@@ -222,6 +223,17 @@ class Store:
         """
         with self.database.begin() as connection:
             return audit.prune(connection, before_ns, limit)
+
+    def _paged(self, query: sa.Select[Any], *order: sa.Column[Any]) -> Iterator[sa.RowMapping]:
+        """Rows in an order that no two of them share; each page asks for what follows the last."""
+        query = query.order_by(*order).limit(PAGE)
+        page = self._rows(query)
+        while page:
+            yield from page
+            if len(page) < PAGE:
+                return
+            last = tuple(page[-1][column] for column in order)
+            page = self._rows(query.where(sa.tuple_(*order) > last))
 
     def _event(self, query: sa.Select[Any]) -> Event | None:
         rows = self._rows(query)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from contract.clock import NS_PER_S
-from sinks.store.losses import PAGE, losses
 from sinks.store.rows import Drop
-from sinks.store.store import Store
+from sinks.store.store import PAGE, Store
 from tests.sinks.kit import STREAM
 
 T0_NS = 1_790_000_000 * NS_PER_S
@@ -28,7 +27,7 @@ def test_every_drop_of_the_line_and_period_comes_once_and_in_order(tmp_path: Pat
     drops = [_drop(number) for number in range(2 * PAGE + 7)]
     with Store.open(f"sqlite:///{tmp_path / 'events.db'}") as store:
         store.write(events=[], drops=[*drops, _drop(5, line="other")], books=[])
-        found = losses(store.database, line="belt", since_ns=T0_NS, until_ns=T0_NS + PAGE * 9)
+        found = store.losses(line="belt", since_ns=T0_NS, until_ns=T0_NS + PAGE * 9)
         assert list(found) == drops
-        some = losses(store.database, line="belt", since_ns=T0_NS + 2, until_ns=T0_NS + 4)
+        some = store.losses(line="belt", since_ns=T0_NS + 2, until_ns=T0_NS + 4)
         assert [drop.first_frame_id for drop in some] == [4, 5, 6, 7]

@@ -79,7 +79,7 @@ def test_events_are_selected(tmp_path: Path) -> None:
         assert [event.frame_id for event in found] == [2, 3, 4]
         assert list(store.events(outcomes=[Outcome.FAIL])) == []
         assert list(store.events(line="other")) == []
-        assert len(list(store.events(line="belt", camera="top"))) == 10
+        assert len(list(store.events(line="belt"))) == 10
 
 
 def test_single_events_are_found_as_they_were_written(tmp_path: Path) -> None:
