@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from rich.progress import MofNCompleteColumn, Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from contract.config import ModelSettings
 from flawline.screen import Screen, printable
@@ -41,29 +42,41 @@ def working(what: str) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on the terminal; the function that it hands out is called once for each step.
+    """A bar on the terminal; the function that it hands out is called once for each step."""
+    with bar(what, total, Screen(stderr=True)) as show:
+        done = itertools.count(1)
+        yield lambda: show(next(done), "")
 
-    Elsewhere, in a log say, a line every ten seconds, and nothing if it takes less.
+
+@contextmanager
+def bar(what: str, total: int | None, screen: Screen) -> Iterator[Callable[[int, str], None]]:
+    """A bar; the function that it hands out is told how much is done, and what came of it.
+
+    Where there is no terminal, in a log say, a line every ten seconds, and nothing if it takes
+    less.
+
+    Args:
+        total: of what is to be done; None: without end.
     """
-    screen = Screen(stderr=True)
-    with Progress(
-        *Progress.get_default_columns(),
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
         MofNCompleteColumn(),
-        console=screen,
-        transient=True,
-        disable=not screen.is_terminal,
-    ) as bars:
-        task, done, told_s = bars.add_task(printable(what), total=total), 0, time.monotonic()
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[found]}", markup=False),
+    )
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
+        task, told_s = bars.add_task(printable(what), total=total, found=""), time.monotonic()
 
-        def step() -> None:
-            nonlocal done, told_s
-            done += 1
-            bars.advance(task)
+        def show(done: int, found: str) -> None:
+            nonlocal told_s
+            bars.update(task, completed=done, found=printable(found))
             if not screen.is_terminal and time.monotonic() - told_s > TOLD_EVERY_S:
                 told_s = time.monotonic()
-                screen.say(f"{what}: {done} of {total}")
+                of = "" if total is None else f" of {total}"
+                screen.say(f"{what}: {done}{of}  {found}".rstrip())
 
-        yield step
+        yield show
 
 
 def stepping(items: Iterable[T], step: Callable[[], None]) -> Iterator[T]:

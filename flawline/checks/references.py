@@ -28,7 +28,8 @@ def check_memories(config: Config, environ: Mapping[str, str]) -> Iterator[Note]
             yield warning(here, problem)
             continue
         if manifest is not None:
-            yield from _misfit(config, line, manifest, here)
+            misfits = list(_misfit(config, line, manifest, here))
+            yield from misfits or _other_type(config, line, manifest, here)
             yield from _overridden(line, manifest, here)
         elif line.zero_shot_threshold is None:
             yield warning(
@@ -47,6 +48,15 @@ def _misfit(config: Config, line: Line, manifest: Manifest, here: Location) -> I
         return  # a mask or weights that cannot be read are told where they stand
     except FlawlineError as problem:
         yield warning(here, f"frames will be UNSCORED: {problem}")
+
+
+def _other_type(config: Config, line: Line, manifest: Manifest, here: Location) -> Iterator[Note]:
+    from scorer.windows.precision import compute_dtype_name
+
+    model = config.scorer.model
+    doubt = manifest.doubt(compute_dtype_name(model.dtype, model.device))
+    if doubt is not None and line.fail_threshold is None:
+        yield warning(here, doubt)
 
 
 def _overridden(line: Line, manifest: Manifest, here: Location) -> Iterator[Note]:

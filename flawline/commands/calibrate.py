@@ -27,6 +27,7 @@ from flawline.progress import loaded, progress, stepping
 from flawline.screen import Screen
 
 if TYPE_CHECKING:
+    from scorer.references.manifest import Manifest
     from scorer.references.shelf import Shelf
 
 S_PER_H = 3600
@@ -107,6 +108,7 @@ def run_calibrate(
         require(module, extra=extra)
     from scorer.references.calibration import active_version, calibrate, require_rates
     from scorer.references.shelf import Shelf
+    from scorer.windows.precision import compute_dtype_name
 
     require_rates(false_reject_rate, review_rate)
     config = load_config(config_path)
@@ -131,30 +133,36 @@ def run_calibrate(
         SystemClock(),
         version,
         scores,
+        dtype=compute_dtype_name(config.scorer.model.dtype, config.scorer.model.device),
         false_reject_rate=false_reject_rate,
         review_rate=review_rate,
     )
-    assert manifest.calibration is not None
-    bound = manifest.calibration.false_reject_bound
-    if give_json(manifest, as_json):
-        return
+    if not give_json(manifest, as_json):
+        _tell(manifest, chosen)
+
+
+def _tell(manifest: Manifest, line: Line) -> None:
+    """What is promised from now on, and what speaks against it."""
+    calibration = manifest.calibration
+    assert calibration is not None
     typer.echo(
-        f"line {line}: FAIL from {manifest.fail_threshold:.4f} on "
+        f"line {line.name}: FAIL from {manifest.fail_threshold:.4f} on "
         f"({manifest.threshold_method})\n"
-        f"promised: at most {false_reject_rate:.2%} of good frames FAIL, on average over "
-        f"calibrations; with 95 % confidence at most {bound:.2%} by this one"
+        f"promised: at most {calibration.false_reject_rate:.2%} of good frames FAIL, on average "
+        f"over calibrations; with 95 % confidence at most {calibration.false_reject_bound:.2%} by "
+        "this one"
     )
-    if review_rate is not None:
+    if calibration.review_rate is not None:
         told = "no score lies between" if manifest.review_threshold is None else ""
         told = told or f"REVIEW from {manifest.review_threshold:.4f} on"
-        typer.echo(f"{told}: at most {review_rate:.2%} of good frames FAIL or REVIEW")
+        typer.echo(f"{told}: at most {calibration.review_rate:.2%} of good frames FAIL or REVIEW")
     typer.echo(
         f"reference memory {manifest.version} is active; `flawline memory rollback` undoes it"
     )
     for warning in manifest.warnings:
         Screen(stderr=True).complain("warning", warning)
     for name in ("fail_threshold", "review_threshold"):
-        fixed = getattr(chosen, name)
+        fixed = getattr(line, name)
         if fixed is not None:
             typer.echo(
                 f"but the configuration says {name} {fixed:g} for this line, and that counts "

@@ -27,9 +27,10 @@ from flawline.options import (
     require_json_target,
     write,
 )
+from flawline.progress import loaded, progress
 from flawline.reports.ablation import run_ablation
 from flawline.reports.figures import HEADINGS, percent, plain, row_document, shown
-from flawline.reports.plan import EvaluationPlan, follow
+from flawline.reports.plan import EvaluationPlan, num_pictures
 from flawline.screen import Screen
 
 if TYPE_CHECKING:
@@ -109,7 +110,6 @@ def run_evaluate(options: EvaluationPlan) -> None:
     """
     from scorer.evaluation.dataset import read_dataset
     from scorer.evaluation.evaluation import evaluate
-    from scorer.scoring.winclip import load_model
 
     categories = read_dataset(options.root, options.categories)
     require_json_target(options.as_json)
@@ -117,17 +117,12 @@ def run_evaluate(options: EvaluationPlan) -> None:
     if options.report is not None:
         for module in ("jinja2", "matplotlib"):
             require(module, extra="report")
-    model = load_model(options.model)
+    model = loaded(options.model)
+    shots, seeds = options.shots, options.seeds
     rows: list[Row] = []
-    with follow(categories, options.shots, options.seeds) as steps:
-        for category in categories:
-            rows += evaluate(
-                model,
-                category,
-                shots=options.shots,
-                seeds=options.seeds,
-                step=steps(category),
-            )
+    for category in categories:
+        with progress(category.name, num_pictures(category, shots, seeds)) as step:
+            rows += evaluate(model, category, shots=shots, seeds=seeds, step=step)
     if not give_json(document(model, rows), options.as_json):
         tell(rows, Screen())
     if options.report is not None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from contract.clock import SystemClock
 from contract.config import Config
@@ -24,7 +24,9 @@ from contract.messages import Outcome
 from flawline.demo.summary import FalseRejects, Summary, print_summary
 from flawline.demo.truth import Truth, false_frames, judge_parts
 from flawline.options import writing
+from flawline.progress import bar
 from flawline.reports.period import Period
+from flawline.screen import Screen
 from flawline.station.processes import processes_of
 from flawline.station.stop import StopRequest
 from flawline.station.supervisor import Supervisor
@@ -36,6 +38,7 @@ LINE = "rings"
 CAMERA = "rings-top"
 OBJECT = "ceramic ring"
 FPS = 5.0
+LOAD = 0.7  # Of the scorer's time; the rest is for bursts, as docs/install.md says for every line.
 DEADLINE_S = 1.0
 FALSE_REJECT_RATE = 0.02
 DEFAULT_METRICS_PORT = 9464
@@ -61,7 +64,7 @@ def run_demo(
         StorageError: `directory` cannot be written or holds something else.
         FlawlineError: a process does not start.
     """
-    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    screen = Screen()
     _prepare(directory)
     if metrics_port is None:
         metrics_port = DEFAULT_METRICS_PORT if live else 0
@@ -72,7 +75,8 @@ def run_demo(
     ):
         truth = Truth.load(assets / "truth.json")
         stop_at = None if seconds is None else round(seconds * truth.fps)
-        config_path = _configure(
+        configure = partial(
+            _configure,
             directory,
             truth,
             clip=assets / truth.clip,
@@ -80,8 +84,11 @@ def run_demo(
             live=live,
             metrics_port=metrics_port,
         )
+        calibration, frame_s = _teach(load_config(configure(fps=FPS)), assets, screen)
+        fps = affordable_fps(frame_s)
+        _tell_speed(fps, frame_s, screen)
+        config_path = configure(fps=fps)
         config = load_config(config_path)
-        calibration = _teach(config, assets, console)
         with Supervisor(
             processes_of(config, config_path),
             log_directory=directory / "logs",
@@ -89,7 +96,7 @@ def run_demo(
         ) as supervisor:
             supervisor.start(stopping=stop)
             if live:
-                console.print(
+                screen.say(
                     f"live: http://127.0.0.1:{metrics_port}/metrics, report after Ctrl-C"
                     if metrics_port
                     else f"live: the port of /metrics is in {directory / 'logs' / 'sinks.log'}"
@@ -100,13 +107,33 @@ def run_demo(
                 stop,
                 expected=None if live else stop_at or truth.num_frames,
                 stop_at=stop_at,
-                console=console,
+                screen=screen,
             )
         if supervisor.failed:
             raise FlawlineError(
                 f"ended with errors: {', '.join(supervisor.failed)}", f"see {directory / 'logs'}"
             )
-        return _conclude(directory, config, truth, calibration, console)
+        return _conclude(directory, config, truth, calibration, screen)
+
+
+def affordable_fps(frame_s: float) -> float:
+    """Frames per second that a scorer keeps up with, of at most 5, in halves; at least a half.
+
+    Args:
+        frame_s: what scoring a frame takes.
+    """
+    return min(FPS, max(0.5, math.floor(2 * LOAD / frame_s) / 2))
+
+
+def _tell_speed(fps: float, frame_s: float, screen: Screen) -> None:
+    taken = f"a frame is scored in {1e3 * frame_s:.0f} ms here"
+    if fps < FPS:
+        screen.say(
+            f"{taken}: {fps:g} frames a second are inspected instead of {FPS:g}, so that none "
+            "comes too late (docs/install.md, sizing)"
+        )
+    else:
+        screen.say(f"{taken}: {fps:g} frames a second are inspected")
 
 
 def _prepare(directory: Path) -> None:
@@ -129,7 +156,14 @@ def _prepare(directory: Path) -> None:
 
 
 def _configure(
-    directory: Path, truth: Truth, *, clip: Path, run_directory: Path, live: bool, metrics_port: int
+    directory: Path,
+    truth: Truth,
+    *,
+    clip: Path,
+    run_directory: Path,
+    live: bool,
+    metrics_port: int,
+    fps: float,
 ) -> Path:
     path = directory / CONFIG_NAME
     document = {
@@ -146,7 +180,7 @@ def _configure(
                     {
                         "name": CAMERA,
                         "source": str(clip.resolve()),
-                        "fps": FPS,
+                        "fps": fps,
                         "pace": "live",
                         "loop": live,
                         "region": truth.region.model_dump(),
@@ -162,9 +196,13 @@ def _configure(
     return path
 
 
-def _teach(config: Config, assets: Path, console: Console) -> Calibration:
-    """Enroll the references, then calibrate with more good frames, as a user would."""
-    with console.status("loading the model and teaching the line"):
+def _teach(config: Config, assets: Path, screen: Screen) -> tuple[Calibration, float]:
+    """Enroll the references, then calibrate with more good frames, as a user would.
+
+    Returns:
+        the calibration, and the seconds that scoring a frame took.
+    """
+    with screen.working("loading the model and teaching the line"):
         from scorer.references.calibration import calibrate, score_normal
         from scorer.references.enrolment import enroll
         from scorer.references.shelf import Shelf
@@ -177,22 +215,26 @@ def _teach(config: Config, assets: Path, console: Console) -> Calibration:
         model, line, clock = load_model(config.scorer.model), config.line(LINE), SystemClock()
         shelf = Shelf(config.memory_directory)
         taught = enroll(model, line, references, shelf, clock)
+        began_s = time.perf_counter()
+        scores = score_normal(model, line, shelf, taught.version, normal)
+        frame_s = (time.perf_counter() - began_s) / len(scores)
         manifest = calibrate(
             shelf,
             line,
             clock,
             taught.version,
-            score_normal(model, line, shelf, taught.version, normal),
+            scores,
+            dtype=model.backbone.dtype,
             false_reject_rate=FALSE_REJECT_RATE,
         )
     calibration = manifest.calibration
     assert calibration is not None
-    console.print(
+    screen.say(
         f"line {LINE}: taught with {manifest.num_references} good parts; threshold "
         f"{manifest.fail_threshold:.4f} from {len(calibration.scores)} more good frames, for "
         f"{calibration.false_reject_rate:.1%} false rejects"
     )
-    return calibration
+    return calibration, frame_s
 
 
 def _watch(
@@ -202,7 +244,7 @@ def _watch(
     *,
     expected: int | None,
     stop_at: int | None,
-    console: Console,
+    screen: Screen,
 ) -> None:
     """Tend the processes and show how far the clip is, until its end or a signal.
 
@@ -212,40 +254,26 @@ def _watch(
         stop: the signal.
         expected: frames until the end, to show; None: endless.
         stop_at: end when the books hold so many decoded frames; those in flight are judged yet.
-        console: where to show it.
+        screen: where to show it.
     """
     from sinks.store.store import Store
 
-    columns = (
-        TextColumn("inspecting"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("frames  {task.fields[found]}"),
-        TimeElapsedColumn(),
-    )
-    told_s = time.monotonic()
     with (
         Store.open_existing(config.store_url) as store,
-        Progress(*columns, console=console) as progress,
+        bar("inspecting", expected, screen) as show,
     ):
-        task = progress.add_task("inspecting", total=expected, found="")
         while not stop.wait(TEND_S) and not supervisor.finished:
             supervisor.tend()
             books = store.books()
             decoded = sum(book.decoded for book in books)
             counts = sum((book.counts for book in books), Counter[Outcome]())
-            found = "  ".join(f"{counts[o]} {o}" for o in Outcome if counts[o])
-            progress.update(task, completed=decoded, found=found)
+            show(decoded, "  ".join(f"{counts[each]} {each}" for each in Outcome if counts[each]))
             if stop_at is not None and decoded >= stop_at:
                 break
-            if not console.is_terminal and time.monotonic() - told_s > 10:
-                told_s = time.monotonic()
-                console.print(f"{decoded} of {expected or 'endless'} frames  {found}")
-        progress.update(task, found="closing the books")
 
 
 def _conclude(
-    directory: Path, config: Config, truth: Truth, calibration: Calibration, console: Console
+    directory: Path, config: Config, truth: Truth, calibration: Calibration, screen: Screen
 ) -> int:
     from flawline.demo.report import extras_of
     from flawline.reports.pages import write_pages
@@ -265,7 +293,9 @@ def _conclude(
             *false_frames(events, truth),
         )
         summary = Summary(report.digest, report.audits, parts, false, truth.num_frames)
-        print_summary(summary, console, pace=f"{FPS:g} per second of {LINE}")
+        print_summary(
+            summary, screen, pace=f"{config.line(LINE).cameras[0].fps:g} per second of {LINE}"
+        )
         report = replace(
             report,
             period=Period(report.digest.first_ns or 0, (report.digest.last_ns or 0) + 1),
@@ -273,6 +303,6 @@ def _conclude(
             extras=extras_of(events, truth, parts, false),
         )
         index = write_pages(report, directory / REPORT_NAME)
-    console.print(f"report: {index}")
+    screen.say(f"report: {index}")
     scored = any(event.anomaly_score is not None for event in events)
     return EXIT_OK if summary.balanced and scored else EXIT_RECOVERABLE

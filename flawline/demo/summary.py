@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
 from contract.messages import Outcome
 from flawline.demo.truth import Finding, PartResult
 from flawline.reports.digest import Digest
+from flawline.screen import Screen
 
 if TYPE_CHECKING:
     from sinks.store.audit import Audit
@@ -58,55 +58,55 @@ class Summary(NamedTuple):
         return bool(self.audits) and all(a.agrees and a.book.balanced for a in self.audits)
 
 
-def print_summary(summary: Summary, console: Console, *, pace: str) -> None:
+def print_summary(summary: Summary, screen: Screen, *, pace: str) -> None:
     """Print it; `pace` says how many frames were to be admitted."""
     books = [audit.book for audit in summary.audits]
-    console.print()
+    screen.say("")
     cut = summary.decoded < summary.clip_frames
     of = f" of the clip's {summary.clip_frames}: parts that passed by then are judged"
-    console.print(f"frames decoded   {summary.decoded}{of if cut else ''}")
-    console.print(f"frames admitted  {sum(book.admitted for book in books)} ({pace})")
+    screen.say(f"frames decoded   {summary.decoded}{of if cut else ''}")
+    screen.say(f"frames admitted  {sum(book.admitted for book in books)} ({pace})")
     outcomes = sum((book.counts for book in books), Counter[Outcome]())
     found = "  ".join(f"{outcomes[outcome]} {outcome}" for outcome in Outcome)
-    console.print(f"outcomes         {found}")
+    screen.say(f"outcomes         {found}")
     unscored = sum((book.unscored for book in books), Counter[str]())
     for reason, frames in sorted(unscored.items()):
-        console.print(f"                 {frames} UNSCORED because {reason}")
-    console.print(f"ledger balanced: {'yes' if summary.balanced else 'no'}")
-    _print_parts(summary.parts, console)
-    _print_false_rejects(summary.false_rejects, console)
-    console.print(f"frames scored    {summary.digest.scored_per_s:.1f} per second")
+        screen.say(f"                 {frames} UNSCORED because {reason}")
+    screen.say(f"ledger balanced: {'yes' if summary.balanced else 'no'}")
+    _print_parts(summary.parts, screen)
+    _print_false_rejects(summary.false_rejects, screen)
+    screen.say(f"frames scored    {summary.digest.scored_per_s:.1f} per second")
     table = Table("latency", "p50 ms", "p99 ms")
     for stage, p50_ms, p99_ms in summary.digest.latency_ms:
         table.add_row(stage, *("-" if ms is None else f"{ms:.1f}" for ms in (p50_ms, p99_ms)))
-    console.print(table)
+    screen.print(table)
 
 
-def _print_parts(parts: Sequence[PartResult], console: Console) -> None:
+def _print_parts(parts: Sequence[PartResult], screen: Screen) -> None:
     findings = Counter(part.finding for part in parts)
     defective = sum(part.part.defect is not None for part in parts)
-    console.print(
+    screen.say(
         f"parts            {len(parts)} passed, {defective} of them defective: "
         f"{findings[Finding.TRUE_REJECT]} found, {findings[Finding.MISS]} missed"
     )
-    console.print(
+    screen.say(
         f"                 {len(parts) - defective} good: {findings[Finding.TRUE_PASS]} passed, "
         f"{findings[Finding.FALSE_REJECT]} rejected falsely"
     )
     if findings[Finding.UNINSPECTED]:
-        console.print(f"                 {findings[Finding.UNINSPECTED]} uninspected")
+        screen.say(f"                 {findings[Finding.UNINSPECTED]} uninspected")
     missed = [part.part.defect or "" for part in parts if part.finding is Finding.MISS]
     if missed:
-        console.print(f"                 missed: {', '.join(missed)}")
+        screen.say(f"                 missed: {', '.join(missed)}")
 
 
-def _print_false_rejects(false: FalseRejects, console: Console) -> None:
-    console.print(
+def _print_false_rejects(false: FalseRejects, screen: Screen) -> None:
+    screen.say(
         f"false rejects    promised at most {false.promised:.1%} of good frames, with 95 % "
         f"confidence {false.bound:.1%} ({false.num_calibrated} frames to calibrate with)"
     )
     observed = f"{false.observed:.1%}: " if false.good else ""
-    console.print(
+    screen.say(
         f"                 observed {observed}{false.failed} of {false.good} frames "
         "without a defect in view"
     )

@@ -9,13 +9,15 @@ from rich.table import Table as Printed
 
 from contract.errors import ConfigError
 from flawline.options import give_json, require_json_target
+from flawline.progress import loaded, progress
 from flawline.reports.figures import HEADINGS, percent, plain, row_document
-from flawline.reports.plan import EvaluationPlan, follow
+from flawline.reports.plan import EvaluationPlan, num_pictures
 from flawline.screen import Screen
 
 if TYPE_CHECKING:
     from scorer.evaluation.ablation import Table, Variant
     from scorer.evaluation.evaluation import Row
+    from scorer.evaluation.gallery import Gallery
     from scorer.scoring.winclip import WinClip
 
 
@@ -36,9 +38,8 @@ def run_ablation(name: str, options: EvaluationPlan) -> None:
     """
     from scorer.evaluation.ablation import TABLES
     from scorer.evaluation.dataset import read_dataset
-    from scorer.evaluation.evaluation import judge, require_references
+    from scorer.evaluation.evaluation import require_references
     from scorer.evaluation.gallery import Gallery
-    from scorer.scoring.winclip import load_model
 
     if name not in TABLES:
         raise ConfigError(f"--ablate {name}", f"one of {', '.join(TABLES)}")
@@ -56,23 +57,13 @@ def run_ablation(name: str, options: EvaluationPlan) -> None:
     for category in categories:
         require_references(category, shots)
     require_json_target(options.as_json)
-    model = load_model(options.model)
+    model = loaded(options.model)
     found: dict[tuple[str, int], list[Row]] = {}
-    with follow(categories, shots, options.seeds) as steps:
-        for category in categories:
-            gallery = Gallery(model, category, steps(category))
+    for category in categories:
+        with progress(category.name, num_pictures(category, shots, options.seeds)) as step:
+            gallery = Gallery(model, category, step)
             for variant in table.variants:
-                weight = variant.language_weight
-                for row in judge(
-                    model.variant(
-                        variant.preset,
-                        language_weight=model.language_weight if weight is None else weight,
-                    ),
-                    gallery,
-                    shots=shots,
-                    seeds=options.seeds,
-                    multi_crop=variant.multi_crop,
-                ):
+                for row in _judged(variant, model, gallery, shots, options.seeds):
                     found.setdefault((variant.label, row.shots), []).append(row)
     ablated = [
         Ablated(variant, count, tuple(found[variant.label, count]))
@@ -81,6 +72,18 @@ def run_ablation(name: str, options: EvaluationPlan) -> None:
     ]
     if not give_json(document(name, table, model, ablated), options.as_json):
         tell(name, table, ablated, Screen())
+
+
+def _judged(
+    variant: Variant, model: WinClip, gallery: Gallery, shots: Sequence[int], seeds: int
+) -> list[Row]:
+    from scorer.evaluation.evaluation import judge
+
+    weight = variant.language_weight
+    varied = model.variant(
+        variant.preset, language_weight=model.language_weight if weight is None else weight
+    )
+    return judge(varied, gallery, shots=shots, seeds=seeds, multi_crop=variant.multi_crop)
 
 
 def tell(name: str, table: Table, ablated: Sequence[Ablated], screen: Screen) -> None:

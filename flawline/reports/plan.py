@@ -1,18 +1,13 @@
-"""What is to be evaluated, and how far it is."""
+"""What is to be evaluated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from contract.config import ModelSettings
-from flawline.screen import Screen, printable
 
 if TYPE_CHECKING:
     from scorer.evaluation.dataset import Category
@@ -31,20 +26,6 @@ class EvaluationPlan:
     report: Path | None
 
 
-@contextmanager
-def follow(
-    categories: Sequence[Category], shots: Sequence[int], seeds: int
-) -> Iterator[Callable[[Category], Callable[[], None]]]:
-    """Show progress; gives for each category what to call after each picture."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Screen(stderr=True)) as progress:
-        tasks = {
-            category.name: progress.add_task(
-                printable(category.name),
-                total=len(category.test) + min(len(category.train), max(shots) * seeds),
-            )
-            for category in categories
-        }
-        yield lambda category: partial(progress.advance, tasks[category.name])
-        for task in progress.tasks:
-            progress.update(task.id, total=task.completed)
+def num_pictures(category: Category, shots: Sequence[int], seeds: int) -> int:
+    """How many pictures the tower sees at most: the test and, once each, the references."""
+    return len(category.test) + min(len(category.train), max(shots) * seeds)

@@ -78,6 +78,7 @@ def calibrate(
     version: str,
     scores: Sequence[float],
     *,
+    dtype: str,
     false_reject_rate: float,
     review_rate: float | None = None,
 ) -> Manifest:
@@ -88,6 +89,7 @@ def calibrate(
     Args:
         version: that judges the line, and that gave the scores.
         scores: of good frames.
+        dtype: compute type of the scores.
         false_reject_rate: of good frames that may FAIL.
         review_rate: of good frames that may FAIL or be REVIEWed; None: no REVIEW.
 
@@ -114,6 +116,7 @@ def calibrate(
             "created_by": user(),
             "fail_threshold": fail.threshold,
             "review_threshold": None if review == fail.threshold else review,
+            "dtype": dtype,
             "threshold_method": METHOD.format(len(scores)),
             "warnings": (*repeated(manifest.image_sha256), *unlike),
             "calibration": Calibration(

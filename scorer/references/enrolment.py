@@ -122,6 +122,7 @@ def enroll(
         language_weight=model.language_weight,
         fail_threshold=first.fail_threshold,
         threshold_method=first.method,
+        dtype=model.backbone.dtype,
         reference_names=names,
         reference_scores=first.alone,
         warnings=_doubts(first, names, hashes, seen),

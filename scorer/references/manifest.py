@@ -15,6 +15,7 @@ from contract.section import Score
 from scorer.clip.models import sha256_of
 from scorer.references.conformal import Calibration
 from scorer.scoring.memory import Fingerprint
+from scorer.windows.precision import PRECISION
 
 
 class Manifest(BaseModel):
@@ -24,6 +25,8 @@ class Manifest(BaseModel):
         reference_names: of each reference the file or frame that it was.
         reference_scores: of each reference its score against the others; None where it was not
             looked at.
+        dtype: compute type of the scores that set the thresholds; None: made before it was noted,
+            when scores in types other than float32 came out up to .0005 higher.
         warnings: what spoke against this memory when it was made, for a person to read.
     """
 
@@ -52,6 +55,7 @@ class Manifest(BaseModel):
     fail_threshold: Score
     threshold_method: str
     review_threshold: Score | None = None
+    dtype: str | None = None
     calibration: Calibration | None = None
     memory_sha256: str = ""
     reference_names: tuple[str, ...] = ()
@@ -70,6 +74,17 @@ class Manifest(BaseModel):
     @property
     def _tiling(self) -> tuple[int, str]:
         return self.tile_overlap_px, self.tile_memory
+
+    def doubt(self, dtype: str) -> str | None:
+        """What speaks against these thresholds where scores are computed in `dtype`."""
+        if dtype == (self.dtype or "float32"):
+            return None
+        made = "before types were noted" if self.dtype is None else f"in {self.dtype}"
+        differ = max(PRECISION.get(each or "", 0.0) for each in (self.dtype, dtype))
+        return (
+            f"the thresholds of {self.version} rest on scores that were computed {made}; those in "
+            f"{dtype} differ by up to about {differ:g}: calibrate it again"
+        )
 
     def require(self, line: Line, *, language_weight: float, mask_sha256: str | None) -> None:
         """Refuse a line whose inspected crop, or kind of score, is not the enrolled one.
@@ -167,6 +182,7 @@ _NO_PART_IN_SCORES = {
     "fail_threshold",
     "review_threshold",
     "threshold_method",
+    "dtype",
     "calibration",
     "reference_names",
     "reference_scores",

@@ -165,6 +165,9 @@ class Lines(Mapping[str, LineState]):
             mask_sha256=state.mask_sha256,
         )
         fixed = state.line.fail_threshold
+        doubt = manifest.doubt(self._model.backbone.dtype)
+        if fixed is None and doubt is not None:
+            log.warning("line %s: %s", name, doubt)
         fail = manifest.fail_threshold if fixed is None else fixed
         review = state.line.review_threshold
         if review is None and fixed is None:

@@ -46,6 +46,15 @@ def compute_dtype(name: str, device: str) -> torch.dtype:
     return DTYPES[name]
 
 
+def compute_dtype_name(name: str, device: str) -> str:
+    """As `compute_dtype`, as the configuration writes it.
+
+    Raises:
+        ModelError: unknown name.
+    """
+    return str(compute_dtype(name, device)).removeprefix("torch.")
+
+
 def has_bfloat16(device: str) -> bool:
     """Whether `device` (as torch names it) multiplies bfloat16 matrices in hardware."""
     if device.startswith("cuda"):

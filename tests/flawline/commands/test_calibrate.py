@@ -250,7 +250,15 @@ def test_another_memory_in_the_meantime_keeps_its_own_thresholds(home: Path) -> 
     before = active(home)
     call(home, "enroll", "--images", str(home / "normal"))
     with pytest.raises(ConfigError, match="another reference memory meanwhile"):
-        calibrate(shelf, line, SystemClock(), before, [0.1] * 19, false_reject_rate=0.05)
+        calibrate(
+            shelf,
+            line,
+            SystemClock(),
+            before,
+            [0.1] * 19,
+            dtype="float32",
+            false_reject_rate=0.05,
+        )
     assert active(home) not in (before, None)
 
 

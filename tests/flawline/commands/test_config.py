@@ -16,6 +16,7 @@ from PIL import Image
 from contract.config_file import load_config
 from contract.documents import CheckDocument
 from flawline.__main__ import run
+from scorer.clip.models import known_sha256
 from scorer.references.conformal import Calibration
 from scorer.references.shelf import Shelf
 from scorer.scoring.memory import Bank, Fingerprint, ReferenceMemory
@@ -179,11 +180,12 @@ def test_the_default_file_is_flawline_yaml(
     assert "cannot read configuration flawline.yaml" in capsys.readouterr().err
 
 
-def _teach(path: Path, **changes: Any) -> None:
+OTHER = Fingerprint("mini", "0" * 64, "paper")
+
+
+def _teach(path: Path, made_with: Fingerprint = OTHER, **changes: Any) -> None:
     """An active memory of line `belt`; nothing loads it here."""
-    memory = ReferenceMemory(
-        (Bank(torch.ones(1, 4), (torch.ones(1, 3),)),), 4, Fingerprint("mini", "0" * 64, "paper")
-    )
+    memory = ReferenceMemory((Bank(torch.ones(1, 4), (torch.ones(1, 3),)),), 4, made_with)
     shelf = Shelf(load_config(path).memory_directory)
     shelf.save(memory, manifest(memory, line="belt", regions={"left": None}, **changes))
     shelf.activate("belt", VERSION, **WHO)
@@ -222,6 +224,19 @@ def test_a_fixed_threshold_without_calibration_is_none_to_warn_of(
     path = write(home, lines=[{"fail_threshold": 0.6, **line}])
     _teach(path, language_weight=0.0)
     assert {each.key for each in checked(path, capsys, exit_code=0).findings} == {"lines[0]"}
+
+
+def test_thresholds_of_another_compute_type_are_warned_of(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {"name": "belt", "cameras": [{"name": "left", "source": "folder"}]}
+    path = write(home, lines=[line], scorer={"model": {"dtype": "float32"}})
+    mini = Fingerprint("flawline-mini", known_sha256("flawline-mini", None) or "", "paper")
+    _teach(path, mini, dtype="bfloat16", language_weight=0.0)
+    [finding] = checked(path, capsys, exit_code=0).findings
+    assert finding.key == "lines[0]"
+    assert "computed in bfloat16; those in float32 differ" in finding.text
+    assert "calibrate it again" in finding.text
 
 
 def test_what_cannot_be_checked_here_is_said_and_the_rest_is_checked(

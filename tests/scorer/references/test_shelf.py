@@ -56,6 +56,18 @@ def test_round_trip(shelf: Shelf, small: ReferenceMemory) -> None:
     assert_equal(loaded, small)
 
 
+def test_thresholds_are_doubted_where_scores_are_computed_in_another_type(
+    small: ReferenceMemory,
+) -> None:
+    before = manifest(small)
+    assert before.dtype is None
+    assert before.doubt("float32") is None, "float32 was right before types were noted"
+    assert "computed before types were noted" in (before.doubt("bfloat16") or "")
+    noted = manifest(small, dtype="bfloat16")
+    assert noted.doubt("bfloat16") is None
+    assert "computed in bfloat16" in (noted.doubt("float32") or "")
+
+
 def test_pictures_are_part_of_a_version(shelf: Shelf, small: ReferenceMemory) -> None:
     kept = {"contact_sheet.png": b"sheet", "reference-0000.jpg": b"first"}
     shelf.save(small, manifest(small), kept)

@@ -79,6 +79,18 @@ def test_the_configured_threshold_counts_more_than_the_enrolled_one(
     )
 
 
+def test_thresholds_of_another_compute_type_are_complained_of(
+    mini: WinClip, memory: ReferenceMemory, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(shelf, memory, VERSION, dtype="bfloat16")
+    Lines((line(fail_threshold=0.6),), mini, shelf, FakeClock())
+    assert not caplog.records, "a threshold of the file rests on nothing"
+    assert Lines((line(),), mini, shelf, FakeClock())["bottles"].problem is None
+    [told] = caplog.messages
+    assert "computed in bfloat16; those in float32 differ by up to about 0.00115" in told
+    assert "calibrate it again" in told
+
+
 def test_a_new_memory_is_followed(lines: Lines, shelf: Shelf, memory: ReferenceMemory) -> None:
     put(shelf, memory, LATER, fail_threshold=0.3)
     assert lines["bottles"].memory_version == VERSION
