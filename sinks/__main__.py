@@ -17,6 +17,7 @@ from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
 from sinks.mes.webhook import Webhook
 from sinks.metrics.metrics import Metrics
+from sinks.metrics.roster import Roster
 from sinks.plc.modbus import Plc
 from sinks.recorder.recorder import Recorder
 from sinks.store.store import Store
@@ -34,7 +35,11 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         ConfigError, AddressInUse, StorageError: the sinks cannot start like this.
     """
     clock = shell.clock
-    metrics = Metrics(clock=clock, version=software_version())
+    metrics = Metrics(
+        clock=clock,
+        version=software_version(),
+        configured=Roster(config, arguments.config).cameras,
+    )
     webhooks = [
         Webhook(
             settings,

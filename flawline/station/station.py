@@ -11,9 +11,10 @@ from typing import Self
 from contract.clock import Clock, SystemClock
 from contract.config import Config
 from contract.config_file import load_config
-from contract.errors import ConfigError
+from contract.errors import ConfigError, StorageError
 from contract.messages import Outcome
 from contract.process import Every
+from flawline.station.accepted import accept
 from flawline.station.board import Rates, board
 from flawline.station.complaints import AGAIN_S, Complaints, complain
 from flawline.station.display import Display
@@ -53,7 +54,7 @@ class Station:
         self._display = display
         self._stop = stop
         self._supervisor = Supervisor(
-            processes_of(config, config_path),
+            processes_of(config, accept(config)),
             stderr=display.stderr,
             log_level=log_level,
             hurried=self._hurried,
@@ -110,11 +111,12 @@ class Station:
         try:
             config = load_config(self._config_path)
             _require_same_place(self._config, config)
-        except ConfigError as error:
+            accepted = accept(config)
+        except (ConfigError, StorageError) as error:
             log.error("configuration refused, the station goes on as it is: %s", error)
             return str(error).splitlines(), False
         self._config = config
-        specs = processes_of(config, self._config_path)
+        specs = processes_of(config, accepted)
         done = self._supervisor.reload(specs, stopping=self._stop) or ["nothing has changed"]
         for line in done:
             log.info("reloaded: %s", line)

@@ -17,10 +17,11 @@ DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType(
 )
 
 # Largest difference of a score by references from the formula in exact numbers. Float32: what the
-# tests hold against the oracle. The others: measured with flawline-mini against float32, 4
-# references and 124 real pictures of 3 products, by tests/scorer/scoring/test_devices.py.
+# tests hold against the oracle. The others: half as much again as the largest that was measured
+# (.00101 and .00013: flawline-mini against float32, 4 references and 124 real pictures of 3
+# products, tests/scorer/scoring/test_devices.py), because other pictures may exceed a sample's.
 PRECISION: Final[Mapping[str, float]] = MappingProxyType(
-    {"float32": 1e-5, "bfloat16": 0.00115, "float16": 0.00010}
+    {"float32": 1e-5, "bfloat16": 0.0015, "float16": 0.0002}
 )
 
 log = logging.getLogger(__name__)

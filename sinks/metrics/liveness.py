@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -11,18 +11,26 @@ from prometheus_client.registry import Collector
 from contract.channels import CHANNELS
 from contract.clock import NS_PER_S, Clock
 from contract.messages import CameraMessage, CameraState, ProcessMessage, StatusMessage
+from sinks.metrics.roster import Camera
 
 INGEST = "ingest"
 _LABELS = ("station", "line", "camera")
 
 
 class Liveness(Collector):
-    """Cameras up or down, age of their newest frame, and age of each process's heartbeat."""
+    """Cameras up or down, age of their newest frame, and age of each process's heartbeat.
 
-    def __init__(self, clock: Clock) -> None:
+    A camera that is silent and not configured any more is gone, not down.
+
+    Args:
+        configured: the cameras that there should be now.
+    """
+
+    def __init__(self, clock: Clock, configured: Callable[[], Collection[Camera]]) -> None:
         self._clock = clock
+        self._configured = configured
         self._silent_after_s = CHANNELS["status"].silent_after_s or 0
-        self._cameras: dict[tuple[str, str, str], tuple[float, CameraMessage]] = {}
+        self._cameras: dict[Camera, tuple[float, CameraMessage]] = {}
         self._processes: dict[str, tuple[float, ProcessMessage]] = {}
 
     def observe(self, message: StatusMessage) -> None:
@@ -37,6 +45,9 @@ class Liveness(Collector):
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("flawline_camera_up", "Whether frames are coming", labels=_LABELS)
+        expected = GaugeMetricFamily(
+            "flawline_camera_configured", "1 for each camera that is configured", labels=_LABELS
+        )
         frame_age = GaugeMetricFamily(
             "flawline_camera_frame_age_seconds", "Age of the newest frame", labels=_LABELS
         )
@@ -51,6 +62,9 @@ class Liveness(Collector):
             "Pictures of verdicts that found no room on their way to the sinks",
             labels=("stage",),
         )
+        configured = self._configured()
+        for camera in configured:
+            expected.add_metric(camera, 1.0)
         ages = {}
         for process, (heard_s, beat) in self._processes.copy().items():
             ages[process] = now_s - heard_s
@@ -58,6 +72,8 @@ class Liveness(Collector):
         for camera, (heard_s, message) in self._cameras.copy().items():
             age_s = now_s - heard_s
             streaming = message.state is CameraState.STREAMING and age_s <= self._silent_after_s
+            if not streaming and camera not in configured:
+                continue
             up.add_metric(camera, float(streaming))
             if message.newest_frame_ns is not None:
                 newest_age_ns = self._clock.wall_ns() - message.newest_frame_ns
@@ -66,4 +82,4 @@ class Liveness(Collector):
                 ages[INGEST] = max(ages.get(INGEST, 0.0), age_s)
         for stage, age_s in ages.items():
             heartbeat_age.add_metric([stage], age_s)
-        yield from (up, frame_age, heartbeat_age, dropped)
+        yield from (up, expected, frame_age, heartbeat_age, dropped)

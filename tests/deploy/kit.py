@@ -79,7 +79,9 @@ class Exporter:
     """The sinks' metrics with samples of every kind, growing with each `feed`."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics(clock=SystemClock(), version="test")
+        self.metrics = Metrics(
+            clock=SystemClock(), version="test", configured=lambda: {("station", "belt", "top")}
+        )
         self.metrics.watch_queue("record", lambda: 3)
         self.metrics.open_frames(2)
         self._fed = 0

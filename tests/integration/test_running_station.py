@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_a_process_that_hangs_is_killed_and_started_again(
     with station:
         station.until(lambda: scored(station) >= 3, "verdicts flow")
         hung = station.send(signal.SIGSTOP, victim)
-        station.until(lambda: station.process_ids(victim) not in ([], [hung]), "another process")
+        station.until(partial(runs_anew, station, victim, hung), "another process")
         before = scored(station)
         station.until(lambda: scored(station) >= before + 3, "verdicts flow again")
         name = "ingest belt-top" if victim == "ingest" else victim
@@ -170,15 +171,45 @@ def test_a_camera_is_mended_by_a_reload_and_the_others_never_stop(
             f"frames of the mended camera, not only of {bad_lines}",
         )
 
+        camera = {"line": "bad", "camera": "bad-top"}
+        assert station.metric("flawline_camera_configured", **camera) == 1
         rewrite(station, [good])
         gone = reloaded(station)
         assert "ingest bad-top: stopped" in gone.stdout
+        assert station.metric("flawline_camera_configured", **camera) == 0, "no alarm about it"
+        assert station.metric("flawline_camera_configured", line="good") == 1
         assert station.process_ids("ingest") == ingests
         assert reloaded(station).stdout == "nothing has changed\n"
         assert station.stop() == 0
     require_sound(station)
     epochs = {a.book.key.epoch for a in station.audits() if a.book.key.line == "good"}
     assert len(epochs) == 1, "the good camera ran all the time"
+
+
+def runs_anew(station: Station, process: str, before: int) -> bool:
+    return station.process_ids(process) not in ([], [before])
+
+
+def test_a_process_that_starts_again_meets_the_configuration_that_was_accepted(
+    short_directory: Path, folder: Path
+) -> None:
+    station = Station(
+        short_directory,
+        [line("belt", str(folder), fps=5, loop=True)],
+        {"sinks": metrics_on(0), "scorer": ONE_THREAD},
+    )
+    with station:
+        station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "frames flow")
+        whole = station.config_path.read_text()
+        station.config_path.write_text(whole[: len(whole) // 2] + "\n  half: [an edit")
+        for victim in ("ingest", "scorer"):
+            killed = station.send(signal.SIGKILL, victim)
+            station.until(partial(runs_anew, station, victim, killed), f"another {victim}")
+        before = station.counts()[Outcome.UNSCORED]
+        station.until(lambda: station.counts()[Outcome.UNSCORED] > before + 3, "frames flow again")
+        station.config_path.write_text(whole)
+        assert station.stop() == 0
+    require_sound(station)
 
 
 def test_a_reload_without_a_station_says_so(short_directory: Path, folder: Path) -> None:

@@ -135,7 +135,7 @@ def config_for(directory: Path, *, line: dict[str, Any] | None = None, **sinks: 
 
 
 def metrics() -> Metrics:
-    return Metrics(clock=SystemClock(), version="test")
+    return Metrics(clock=SystemClock(), version="test", configured=lambda: {STREAM[:3]})
 
 
 def value_of(source: Metrics, name: str, **labels: str) -> float:

@@ -54,7 +54,7 @@ def alerts() -> str:
 
 def _families() -> Iterator[tuple[Metric, tuple[str, ...]]]:
     """Metric families with the names of their labels, which the library keeps to itself."""
-    registry = Metrics(clock=SystemClock(), version="").registry
+    registry = Metrics(clock=SystemClock(), version="", configured=list).registry
     for collector in list(registry._collector_to_names):
         for family in _described(collector):
             known = family if hasattr(family, "_labelnames") else collector

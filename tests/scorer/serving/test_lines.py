@@ -87,7 +87,7 @@ def test_thresholds_of_another_compute_type_are_complained_of(
     assert not caplog.records, "a threshold of the file rests on nothing"
     assert Lines((line(),), mini, shelf, FakeClock())["bottles"].problem is None
     [told] = caplog.messages
-    assert "computed in bfloat16; those in float32 differ by up to about 0.00115" in told
+    assert "computed in bfloat16; those in float32 differ by up to about 0.0015" in told
     assert "calibrate it again" in told
 
 

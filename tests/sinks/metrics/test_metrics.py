@@ -31,7 +31,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def numbers(clock: FakeClock) -> Metrics:
-    return Metrics(clock=clock, version="1.2.3")
+    return Metrics(clock=clock, version="1.2.3", configured=lambda: {STREAM[:3]})
 
 
 def _admitted(numbers: Metrics) -> float:
@@ -152,6 +152,21 @@ def test_life_is_worked_out_at_the_scrape(numbers: Metrics, clock: FakeClock) ->
     assert value_of(numbers, "heartbeat_age_seconds", stage="ingest") == 0
 
 
+def test_a_camera_that_is_configured_no_more_is_gone_and_not_down(clock: FakeClock) -> None:
+    configured = {STREAM[:3]}
+    numbers = Metrics(clock=clock, version="1.2.3", configured=lambda: configured)
+    numbers.observe(camera(1, newest_frame_ns=clock.wall_ns()))
+    configured.clear()
+    assert value_of(numbers, "camera_up", **LABELS) == 1, "frames are coming yet"
+    numbers.observe(camera(1, state=CameraState.ENDED))
+    clock.advance(60.0)
+    for name in ("flawline_camera_up", "flawline_camera_configured"):
+        assert numbers.registry.get_sample_value(name, LABELS) is None
+    configured.add(STREAM[:3])
+    assert numbers.registry.get_sample_value("flawline_camera_up", LABELS) == 0
+    assert numbers.registry.get_sample_value("flawline_camera_configured", LABELS) == 1
+
+
 def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) -> None:
     numbers.observe(camera(1))
     numbers.observe(scorer_alive(process_restarts={"exited": 0, "hung": 1}))
@@ -184,6 +199,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_drift_evidence",
         "flawline_drift_alarms",
         "flawline_camera_up",
+        "flawline_camera_configured",
         "flawline_camera_frame_age_seconds",
         "flawline_sink_queue_items",
         "flawline_sink_dropped",
