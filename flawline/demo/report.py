@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from contract.clock import NS_PER_S
 from flawline.demo.summary import FalseRejects
-from flawline.demo.truth import Finding, PartResult, Truth, place_in_clip
+from flawline.demo.truth import Finding, JudgedFrame, PartResult, Truth, place_in_clip
 from flawline.reports.chart import Shade
 from flawline.reports.line import Extras
 
@@ -36,7 +37,7 @@ def extras_of(
             "false_rejects": false_rejects,
         },
         notes={"truth": lambda event: defects_in_view(event, truth)},
-        shades=tuple(_shades(events, truth)),
+        shades=tuple(shades_of(events, truth)),
         shade_label="defect in view (truth)",
     )
 
@@ -56,16 +57,17 @@ def defects_in_view(event: Event, truth: Truth) -> str:
     return ", ".join(kinds).replace("_", " ") if kinds else "no defect in view"
 
 
-def _shades(events: Iterable[Event], truth: Truth) -> list[Shade]:
-    """The times that a defect was in view, joined from the frames that show it."""
+def shades_of(events: Iterable[JudgedFrame], truth: Truth) -> list[Shade]:
+    """The times that a defect was in view: each run of frames that show one."""
     reach_ns = round(REACH_FRAMES / truth.fps * NS_PER_S)
-    shades: list[Shade] = []
-    for event in events:
+
+    def shows_defect(event: JudgedFrame) -> bool:
         place = place_in_clip(event, truth)
-        if place is None or not truth.shows_defect(place[1]):
-            continue
-        start_ns, end_ns = event.times.captured_ns - reach_ns, event.times.captured_ns + reach_ns
-        if shades and start_ns <= shades[-1].end_ns:
-            start_ns = shades.pop().start_ns
-        shades.append(Shade(start_ns, end_ns))
+        return place is not None and truth.shows_defect(place[1])
+
+    shades = []
+    for shown, row in groupby(events, shows_defect):
+        if shown:
+            captured_ns = [event.times.captured_ns for event in row]
+            shades.append(Shade(captured_ns[0] - reach_ns, captured_ns[-1] + reach_ns))
     return shades

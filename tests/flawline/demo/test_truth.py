@@ -9,6 +9,7 @@ import pytest
 from contract.clock import NS_PER_S
 from contract.config import Region
 from contract.messages import Outcome, Times
+from flawline.demo.report import REACH_FRAMES, shades_of
 from flawline.demo.truth import Finding, Part, Truth, false_frames, judge_parts, place_in_clip
 
 FPS = 25.0
@@ -43,7 +44,9 @@ class Judged(NamedTuple):
     @property
     def times(self) -> Times:
         pts_ns = round(self.frame / FPS * NS_PER_S)
-        return Times(captured_ns=0, decoded_ns=0, received_ns=0, emitted_ns=0, source_pts_ns=pts_ns)
+        return Times(
+            captured_ns=pts_ns, decoded_ns=0, received_ns=0, emitted_ns=0, source_pts_ns=pts_ns
+        )
 
 
 @pytest.mark.parametrize(
@@ -109,3 +112,13 @@ def test_frames_without_a_defect_in_view_are_counted_by_themselves() -> None:
         Judged(50, Outcome.LATE, None),
     ]
     assert false_frames(events, clip) == (1, 2)
+
+
+@pytest.mark.parametrize("step", [2, 5, 8])
+def test_a_defect_is_shaded_without_gaps_however_few_frames_are_inspected(step: int) -> None:
+    clip = truth(part(0, 10, 20, defect=(8, 40)), part(1, 60, 70, defect=(56, 90)))
+    events = [Judged(frame, Outcome.PASS) for frame in range(0, 100, step)]
+    first, second = shades_of(events, clip)
+    for shade, (begin, end) in ((first, (8, 40)), (second, (56, 90))):
+        for ns, frame in ((shade.start_ns, begin), (shade.end_ns, end)):
+            assert abs(ns / NS_PER_S * FPS - frame) <= step + REACH_FRAMES
