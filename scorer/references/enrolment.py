@@ -99,8 +99,24 @@ def enroll(
         raise ModelError("the references get scores that are not numbers", "verify the weights")
     hashes = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images)
     seen = None if stream is None else _scores(model, stream, memory, text, tiling)
-    now_ns = clock.wall_ns()
-    manifest = Manifest(
+    manifest = _manifest(model, line, memory, first, hashes, clock.wall_ns()).model_copy(
+        update={"reference_names": names, "warnings": _doubts(first, names, hashes, seen)}
+    )
+    shelf.save(memory, manifest, _pictures(images, manifest, first))
+    shelf.activate(line.name, manifest.version, now_ns=manifest.created_ns, by=user())
+    return manifest
+
+
+def _manifest(
+    model: WinClip,
+    line: Line,
+    memory: ReferenceMemory,
+    first: Provisional,
+    hashes: tuple[str, ...],
+    now_ns: int,
+) -> Manifest:
+    """What `memory` was made from and for, and how it judges to begin with."""
+    return Manifest(
         version=new_version(now_ns, hashes),
         line=line.name,
         object_name=line.object_name,
@@ -123,13 +139,8 @@ def enroll(
         fail_threshold=first.fail_threshold,
         threshold_method=first.method,
         dtype=model.backbone.dtype,
-        reference_names=names,
         reference_scores=first.alone,
-        warnings=_doubts(first, names, hashes, seen),
     )
-    shelf.save(memory, manifest, _pictures(images, manifest, first))
-    shelf.activate(line.name, manifest.version, now_ns=now_ns, by=user())
-    return manifest
 
 
 def num_steps(*, num_references: int, num_normal: int, coreset: float) -> int:
