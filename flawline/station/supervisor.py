@@ -12,7 +12,7 @@ from typing import IO, Self
 
 from contract.backoff import BackOff
 from contract.clock import Clock, SystemClock
-from contract.errors import EXIT_OK, EXIT_PERMANENT, FlawlineError
+from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
 from contract.process import Every
 from contract.reasons import RestartReason
 from flawline.station.child import Child, told_to_end
@@ -106,7 +106,8 @@ class Supervisor:
         """Run `specs` from now on; what was done, in words.
 
         What is unchanged goes on, unless it was down. The others are stopped from the cameras on
-        and started from the sinks on. One that does not start is told, and leaves the others alone.
+        and started from the sinks on. One that does not start is told, and leaves the others alone;
+        it is tried again if that may help.
         """
         wanted = {spec.name: spec for spec in specs}
         known = {member.spec.name: member for member in self._members}
@@ -131,6 +132,9 @@ class Supervisor:
             except _NotStarted as error:
                 log.error("%s", error)
                 done.append(f"problem: {error}")
+                for member in members:
+                    if member.exit_code == EXIT_RECOVERABLE:
+                        self._restart_later(member, "did not start", RestartReason.EXITED)
             else:
                 done += [
                     f"{m.spec.name}: {'restarted' if m in changed else 'started'}" for m in members
@@ -290,6 +294,7 @@ class Supervisor:
 
     def _restart_later(self, member: Member, how: str, reason: str) -> None:
         delay_s = member.back_off.failed()
+        member.exit_code, member.was_ready = None, True
         member.start_due_s = self._clock.monotonic_s() + delay_s
         member.restarts[reason] += 1
         log.warning(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from types import TracebackType
 from typing import Literal, Self
 
@@ -35,7 +36,8 @@ class Collector:
     """At most one enrolment at a time. Use as a context manager.
 
     The frames it looks at are judged as ever, and the memory is made in a thread of its own, so
-    that scoring and the heartbeat go on meanwhile.
+    that scoring and the heartbeat go on meanwhile. Leaving gives up what is not done: a stop must
+    not wait for it.
     """
 
     def __init__(self, model: WinClip, lines: Lines, shelf: Shelf, clock: Clock) -> None:
@@ -48,6 +50,7 @@ class Collector:
         self._ended: EnrolmentState = "idle"
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="enrol")
         self._teaching: Future[Manifest] | None = None
+        self._closing = Event()
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +61,9 @@ class Collector:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._closing.set()
+        if self._teaching is not None and not self._teaching.done():
+            log.error("the scorer ends: given up: %s", self.progress())
         self._worker.shutdown(cancel_futures=True)
 
     def start(self, request: RequestMessage) -> str:
@@ -145,7 +151,12 @@ class Collector:
             self._clock,
             names=order.names,
             stream=order.witnesses,
+            step=self._go_on,
         )
+
+    def _go_on(self) -> None:
+        if self._closing.is_set():
+            raise FlawlineError("the scorer ends", "enroll again once it runs")
 
     def _told(self, manifest: Manifest) -> str:
         """What was taken, where a person can look at it, and what speaks against it."""

@@ -262,6 +262,20 @@ def test_a_scorer_that_does_not_come_back_from_a_reload_leaves_the_others_runnin
         assert supervisor.process_ids().keys() == {"ingest", "scorer", "sinks"}
 
 
+def test_a_scorer_that_may_heal_is_tried_again_after_a_reload(tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    code = f"import os, sys; os.path.exists({str(room)!r}) or sys.exit(1);{UNTIL_TOLD}{READY}"
+    needs_room = spec("scorer", Stage.SCORER, f"{code} told.wait(60)")
+    with Supervisor([beats("scorer", Stage.SCORER)]) as supervisor:
+        supervisor.start()
+        [problem] = supervisor.reload([needs_room])
+        assert problem.startswith("problem: scorer did not start (exit code 1)")
+        assert supervisor.states()["scorer"].process == "starts again"
+        room.touch()
+        until(supervisor, lambda: supervisor.states()["scorer"].process == "running")
+        assert not supervisor.failed
+
+
 def test_the_last_word_of_a_process_is_kept() -> None:
     last_word = (
         "import os, sys; fd = int(sys.argv[sys.argv.index('--beat-fd') + 1]);"

@@ -187,3 +187,21 @@ def taught(collector: Collector) -> None:
     collector._teaching.exception(timeout=120)
     collector.tend()
     assert collector.state == "done", collector.progress()
+
+
+def test_a_scorer_that_ends_gives_up_what_is_not_done(
+    mini: WinClip, tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = Shelf(tmp_path)
+    camera = {"name": "top", "source": "rtsp://cam"}
+    lines = Lines((line(cameras=[camera]),), mini, shelf, clock)
+    with Collector(mini, lines, shelf, clock) as collector:
+        collector.start(order(count=4, interval_s=0.0))
+        for number in range(4):
+            collector.see(frame(number, pixels=part(number), camera="top", captured_ns=at(number)))
+        collector.tend()
+        clock.advance(WITNESS_PATIENCE_S)
+        collector.tend()
+        assert collector.state == "teaching"
+    assert shelf.active("bottles") is None
+    assert "given up: line bottles: making the reference memory" in caplog.text
