@@ -153,6 +153,7 @@ def _station(model: WinClip, memories: list[ReferenceMemory]) -> tuple[Engine, S
         scheduler,
         SystemClock(),
         model=model.fingerprint,
+        dtype=model.backbone.dtype,
         cost=Cost(),
     )
     return engine, scheduler, len(memories)

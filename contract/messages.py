@@ -122,6 +122,7 @@ class Provenance(Tolerant):
     model: str | None = Field(None, max_length=120)
     weights_sha256: str | None = Field(None, max_length=64)
     preset: str | None = Field(None, max_length=40)
+    dtype: str | None = Field(None, max_length=16, description="compute type of the score")
 
 
 class DriftTest(Tolerant):

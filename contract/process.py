@@ -9,6 +9,7 @@ done, 1 may heal (restart), 2 will not heal without a person (do not).
 from __future__ import annotations
 
 import argparse
+import getpass
 import logging
 import os
 import signal
@@ -130,6 +131,14 @@ def configure_logging(process: str, level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
+def user() -> str:
+    """Who enrolls; a number where the account has no name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def run_process(
     name: str,
     body: Body,
@@ -189,4 +198,5 @@ __all__ = [
     "configure_logging",
     "run_process",
     "software_version",
+    "user",
 ]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TextIO
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from pydantic import BaseModel, ValidationError
 from typer.core import TyperCommand
 
 from contract.config import ModelSettings
-from contract.errors import ConfigError, FlawlineError, StorageError
+from contract.errors import ConfigError
+from flawline.files import require_folder, write
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="Configuration file (YAML).", dir_okay=False)
@@ -136,56 +136,3 @@ def give_json(document: BaseModel | Mapping[str, Any], as_json: Path | None) -> 
         return True
     write(as_json, text + "\n")
     return False
-
-
-def require_folder(target: Path | None) -> None:
-    """Say now, and not after an hour, that a file cannot be written."""
-    if target is not None and not target.resolve().parent.is_dir():
-        raise StorageError(f"cannot write {target}: there is no folder {target.resolve().parent}")
-
-
-@contextmanager
-def writing(target: Path, remedy: str = "") -> Iterator[None]:
-    """What is done here writes `target`.
-
-    Raises:
-        StorageError: naming why it cannot be written.
-    """
-    try:
-        yield
-    except FlawlineError:
-        raise
-    except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror}", remedy) from None
-
-
-@contextmanager
-def whole_file(target: Path) -> Iterator[TextIO]:
-    """A text file that takes the place of `target` once all is written, and not before.
-
-    Raises:
-        StorageError: naming why it cannot be written.
-    """
-    place = target.resolve()
-    if place.exists() and not place.is_file():  # A pipe or a device is never whole.
-        with writing(target), place.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        return
-    part = place.with_name(f"{place.name}.part")
-    with writing(target):
-        try:
-            with part.open("w", encoding="utf-8", newline="") as file:
-                yield file
-            part.replace(place)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def write(path: Path, text: str) -> None:
-    """Write `text`.
-
-    Raises:
-        StorageError: naming why not.
-    """
-    with whole_file(path) as file:
-        file.write(text)

@@ -54,6 +54,7 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
                 scheduler,
                 shell.clock,
                 model=model.fingerprint,
+                dtype=model.backbone.dtype,
                 cost=budget.cost,
                 pass_sample_fraction=settings.pass_sample_fraction,
             ),

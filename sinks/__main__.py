@@ -38,7 +38,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     metrics = Metrics(
         clock=clock,
         version=software_version(),
-        configured=Roster(config, arguments.config).cameras,
+        roster=Roster(config, arguments.config).cameras,
     )
     webhooks = [
         Webhook(

@@ -96,7 +96,7 @@ def _try_camera(here: Location, camera: Camera, environ: Mapping[str, str], cloc
 
 def _try_model(config: Config) -> Told:
     require("torch", extra="scorer")
-    from scorer.references.enrolment import line_tiling
+    from scorer.references.line import line_tiling
     from scorer.scoring.winclip import load_model
 
     settings = config.scorer.model

@@ -108,7 +108,6 @@ def run_calibrate(
         require(module, extra=extra)
     from scorer.references.calibration import active_version, calibrate, require_rates
     from scorer.references.shelf import Shelf
-    from scorer.windows.precision import compute_dtype_name
 
     require_rates(false_reject_rate, review_rate)
     config = load_config(config_path)
@@ -119,13 +118,16 @@ def run_calibrate(
         source += " --whole-picture"
     if review_rate is not None:
         source += f" --review-rate {review_rate:g}"
+    dtype: str | None
     again = f"flawline calibrate --line {line} {source} --config {quote(str(config_path))}"
     if normal is not None:
         paths = list_images(normal)
         _require_enough(len(paths), false_reject_rate, again)
-        scores = _of_pictures(config, chosen, shelf, version, paths, whole_picture=whole_picture)
+        dtype, scores = _of_pictures(
+            config, chosen, shelf, version, paths, whole_picture=whole_picture
+        )
     else:
-        scores = _of_store(config, chosen, shelf, version, hours or 0.0)
+        dtype, scores = _of_store(config, chosen, shelf, version, hours or 0.0)
     _require_enough(len(scores), false_reject_rate, again)
     manifest = calibrate(
         shelf,
@@ -133,7 +135,7 @@ def run_calibrate(
         SystemClock(),
         version,
         scores,
-        dtype=compute_dtype_name(config.scorer.model.dtype, config.scorer.model.device),
+        dtype=dtype,
         false_reject_rate=false_reject_rate,
         review_rate=review_rate,
     )
@@ -195,18 +197,23 @@ def _of_pictures(
     paths: list[Path],
     *,
     whole_picture: bool,
-) -> list[float]:
-    """Scores of the pictures, equal ones once; one picture is in memory at a time."""
+) -> tuple[str, list[float]]:
+    """Compute type and scores of the pictures, equal ones once; one is in memory at a time."""
     from scorer.references.calibration import score_normal
 
     model = loaded(config.scorer.model)
     with progress("scoring", len(paths)) as step:
         crops = (read_crop(path, line, whole_picture=whole_picture) for path in paths)
-        return score_normal(model, line, shelf, version, stepping(crops, step))
+        scores = score_normal(model, line, shelf, version, stepping(crops, step))
+    return model.backbone.dtype, scores
 
 
-def _of_store(config: Config, line: Line, shelf: Shelf, version: str, hours: float) -> list[float]:
-    """Scores of the last `hours` that `version` would give again, equal ones once.
+def _of_store(
+    config: Config, line: Line, shelf: Shelf, version: str, hours: float
+) -> tuple[str | None, list[float]]:
+    """Compute type and scores of the last `hours` that `version` would give again, equal ones once.
+
+    The type is that of the newest; scores of another do not count.
 
     A picture that stands still gives the same score again and again, and proves nothing.
     """
@@ -217,15 +224,16 @@ def _of_store(config: Config, line: Line, shelf: Shelf, version: str, hours: flo
     weight = language_weight_of(config.scorer.model)
     versions = comparable(shelf, line, version, language_weight=weight)
     since_ns = SystemClock().wall_ns() - int(hours * S_PER_H * NS_PER_S)
+    scores: dict[str | None, set[float]] = {}
+    dtype = None
     with Store.open_existing(config.store_url) as store:
-        scores = {
-            event.anomaly_score
-            for event in store.events(line=line.name, outcomes=tuple(SCORED), since_ns=since_ns)
-            if event.provenance.memory_version in versions and event.anomaly_score is not None
-        }
+        for event in store.events(line=line.name, outcomes=tuple(SCORED), since_ns=since_ns):
+            if event.provenance.memory_version in versions and event.anomaly_score is not None:
+                dtype = event.provenance.dtype
+                scores.setdefault(dtype, set()).add(event.anomaly_score)
     if not scores:
         raise ConfigError(
             f"line {line.name} scored no frame in the last {hours:g} h with its active memory",
             "a longer time, or pictures with --normal",
         )
-    return sorted(scores)
+    return dtype, sorted(scores[dtype])

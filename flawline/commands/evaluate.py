@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from contract.errors import ConfigError
+from flawline.files import require_folder, write
 from flawline.options import (
     AsJson,
     AssociationModel,
@@ -23,9 +24,7 @@ from flawline.options import (
     give_json,
     model_settings,
     require,
-    require_folder,
     require_json_target,
-    write,
 )
 from flawline.progress import loaded, progress
 from flawline.reports.ablation import run_ablation

@@ -14,6 +14,7 @@ from contract.errors import ConfigError
 from contract.image import list_images, read_image
 from contract.messages import Outcome
 from flawline.commands.enroll import line_of, read_crop
+from flawline.files import require_folder, writing
 from flawline.options import (
     DEFAULT_CONFIG,
     AsJson,
@@ -29,9 +30,7 @@ from flawline.options import (
     give_json,
     model_settings,
     require,
-    require_folder,
     require_json_target,
-    writing,
 )
 from flawline.progress import loaded, working
 from flawline.screen import Screen

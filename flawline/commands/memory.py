@@ -137,7 +137,7 @@ def point(
         ConfigError: no such line.
         FlawlineError: it is refused, with the reason, or the scorer does not answer.
     """
-    from scorer.references.enrolment import user
+    from contract.process import user
 
     config = load_config(config_path)
     line_of(config, line)
@@ -172,7 +172,7 @@ def remove(config_path: Path, *, line: str, version: str) -> None:
         ConfigError: no such line, or the version is in use.
         StorageError: no such version, or the folder cannot be written.
     """
-    from scorer.references.enrolment import user
+    from contract.process import user
     from scorer.references.shelf import Shelf
 
     config = load_config(config_path)

@@ -38,14 +38,21 @@ def reload_station(config_path: Path) -> int:
         ConfigError: the new configuration cannot be used.
         FlawlineError: no station runs with it, or it does not answer.
     """
-    note = running_in(load_config(config_path).run_directory)
+    directory = load_config(config_path).run_directory
+    try:
+        note = running_in(directory)
+    except FlawlineError as error:
+        raise FlawlineError(
+            error.what,
+            f"{error.remedy}; if network.directory is new, stop the station that runs elsewhere",
+        ) from None
     if note.config != config_path.resolve():
         raise FlawlineError(
             f"the station that runs there has the configuration {note.config}", "reload that one"
         )
     os.kill(note.process_id, signal.SIGHUP)
     with working("waiting for the station"):
-        answer = _await_answer(note, load_config(config_path).run_directory)
+        answer = _await_answer(note, directory)
     for line in answer.done:
         Screen().say(line)
     sound = answer.accepted and not any(line.startswith("problem") for line in answer.done)

@@ -15,13 +15,12 @@ from contract.clock import Clock, SystemClock, local_text
 from contract.config import Config
 from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError
+from flawline.files import require_folder, whole_document
 from flawline.options import (
     DEFAULT_CONFIG,
     STANDARD_OUTPUT,
     ConfigPath,
     require,
-    require_folder,
-    whole_file,
 )
 from flawline.reports.frames_csv import FramesCsv
 from flawline.reports.period import Period
@@ -167,7 +166,7 @@ def _opened(target: Path) -> Iterator[TextIO]:
     if target == STANDARD_OUTPUT:
         yield sys.stdout
         return
-    with whole_file(target) as file:
+    with whole_document(target) as file:
         yield file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ import typer
 
 from contract.clock import SystemClock
 from contract.config_file import load_config
-from contract.errors import EXIT_OK, EXIT_RECOVERABLE
+from contract.errors import EXIT_OK, EXIT_RECOVERABLE, StorageError
 from contract.notify import Notifier
 from contract.process import configure_logging
 from flawline.options import DEFAULT_CONFIG, ConfigPath
@@ -20,6 +21,8 @@ from flawline.station.station import Station
 from flawline.station.stop import ReloadRequest, StopRequest
 
 TEND_S = 0.1
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -64,6 +67,9 @@ def run_station(config_path: Path, *, log_level: str) -> int:
                 station.tend()
                 if reload.taken():
                     done, accepted = station.reload()
-                    presence.reloaded(done, accepted=accepted)
+                    try:
+                        presence.reloaded(done, accepted=accepted)
+                    except StorageError as error:
+                        log.error("whoever asked for the reload is not answered: %s", error)
             systemd.stopping()
     return EXIT_RECOVERABLE if station.conclude() else EXIT_OK

@@ -13,6 +13,7 @@ from rich.table import Table
 from contract.config import ModelSettings
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ImageError
 from contract.image import list_images, read_image
+from flawline.files import writing
 from flawline.options import (
     AsJson,
     AssociationModel,
@@ -26,7 +27,6 @@ from flawline.options import (
     give_json,
     model_settings,
     require_json_target,
-    writing,
 )
 from flawline.progress import loaded, progress, stepping, working
 from flawline.screen import Screen

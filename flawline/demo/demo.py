@@ -23,7 +23,7 @@ from contract.image import list_images, read_image
 from contract.messages import Outcome
 from flawline.demo.summary import FalseRejects, Summary, print_summary
 from flawline.demo.truth import Truth, false_frames, judge_parts
-from flawline.options import writing
+from flawline.files import writing
 from flawline.progress import bar
 from flawline.reports.period import Period
 from flawline.screen import Screen
@@ -127,7 +127,9 @@ def affordable_fps(frame_s: float) -> float:
 
 def _tell_speed(fps: float, frame_s: float, screen: Screen) -> None:
     taken = f"a frame is scored in {1e3 * frame_s:.0f} ms here"
-    if fps < FPS:
+    if fps * frame_s > LOAD:
+        screen.say(f"{taken}: too slow for this demo, frames will come LATE")
+    elif fps < FPS:
         screen.say(
             f"{taken}: {fps:g} frames a second are inspected instead of {FPS:g}, so that none "
             "comes too late (docs/install.md, sizing)"

@@ -36,6 +36,7 @@ class Judge(NamedTuple):
     model: str | None
     weights_sha256: str | None
     preset: str | None
+    dtype: str | None
 
 
 @dataclass

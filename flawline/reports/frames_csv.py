@@ -31,6 +31,7 @@ COLUMNS: Final = {
     "memory_version": "reference memory",
     "model": "model",
     "preset": "preset of WinCLIP's details",
+    "dtype": "compute type of the score",
     "weights_sha256": "digest of the weights",
     "evidence": "picture, below the evidence folder",
     "event_id": "the same as in webhooks",

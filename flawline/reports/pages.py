@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from contract.clock import local_text
 from contract.messages import Outcome
 from contract.process import software_version
-from flawline.options import write, writing
+from flawline.files import write, writing
 from flawline.reports.chart import COLOURS, draw
 from flawline.reports.line import LineReport
 from flawline.reports.listing import LISTINGS, MAX_PAGES, Listing, PictureList, ShownFrame

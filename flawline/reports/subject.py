@@ -85,7 +85,7 @@ def of_line(
         MemoryMismatch: the memory does not fit the line or the model any more.
         StorageError: it cannot be read.
     """
-    from scorer.references.enrolment import line_tiling
+    from scorer.references.line import line_tiling
     from scorer.references.manifest import mask_sha256
 
     subject = Subject(

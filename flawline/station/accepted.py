@@ -6,34 +6,36 @@ edit must not stop a camera that fell over.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+import yaml
 
 from contract.config import Config
 from contract.errors import StorageError
+from contract.files import whole
 
-NAME = "configuration.json"
+NAME = "accepted.yaml"
 
 
 def accept(config: Config) -> Path:
     """File `config`, with all paths absolute, in the station's run directory; the file.
 
-    JSON is YAML: `load_config` reads it as any other. It names no secret, but only its owner may
-    read it, because the address of a store may hold one.
+    It names no secret, but only its owner may read it: the address of a store may hold one.
 
     Raises:
         StorageError: it cannot be written.
     """
     path = config.run_directory / NAME
-    part = path.with_suffix(".part")
+    text = yaml.safe_dump(config.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
     try:
-        with open(part, "w", encoding="utf-8", opener=_private) as file:
-            file.write(config.model_dump_json(indent=1))
-        part.replace(path)
+        with whole(path) as draft:
+            draft.touch(mode=0o600)
+            draft.write_text(text, "utf-8")
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
     return path
 
 
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
+def forget(config: Config) -> None:
+    """Remove what was filed: no process reads it any more."""
+    (config.run_directory / NAME).unlink(missing_ok=True)

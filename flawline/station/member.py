@@ -33,6 +33,7 @@ class Member:
     """A process of the station, whether it runs at the moment or not.
 
     Attributes:
+        may_heal: it is tried again although it was never ready.
         exit_code: of a process that ended for good.
         start_due_s: when it is started again; None: not at all, or it runs.
     """
@@ -41,6 +42,7 @@ class Member:
     back_off: BackOff
     child: Child | None = None
     was_ready: bool = False
+    may_heal: bool = False
     exit_code: int | None = None
     why: str = ""
     start_due_s: float | None = None

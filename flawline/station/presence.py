@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.errors import AddressInUse, FlawlineError, StorageError
+from contract.files import whole
 from contract.lock import hold, is_held
 
 NAME = "station"
@@ -77,10 +78,9 @@ class Presence:
 
     def _write(self) -> None:
         path = _note_path(self._path)
-        part = path.with_suffix(".part")
         try:
-            part.write_text(self._note.model_dump_json(), "utf-8")
-            part.replace(path)
+            with whole(path) as draft:
+                draft.write_text(self._note.model_dump_json(), "utf-8")
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror}") from None
 

@@ -14,7 +14,7 @@ from contract.config_file import load_config
 from contract.errors import ConfigError, StorageError
 from contract.messages import Outcome
 from contract.process import Every
-from flawline.station.accepted import accept
+from flawline.station.accepted import accept, forget
 from flawline.station.board import Rates, board
 from flawline.station.complaints import AGAIN_S, Complaints, complain
 from flawline.station.display import Display
@@ -78,6 +78,7 @@ class Station:
     ) -> None:
         self._ends_by_itself = not self._stop()
         self._supervisor.stop()
+        forget(self._config)
 
     def start(self) -> None:
         """Start the processes.

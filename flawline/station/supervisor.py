@@ -12,7 +12,7 @@ from typing import IO, Self
 
 from contract.backoff import BackOff
 from contract.clock import Clock, SystemClock
-from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
+from contract.errors import EXIT_OK, EXIT_PERMANENT, FlawlineError
 from contract.process import Every
 from contract.reasons import RestartReason
 from flawline.station.child import Child, told_to_end
@@ -133,7 +133,8 @@ class Supervisor:
                 log.error("%s", error)
                 done.append(f"problem: {error}")
                 for member in members:
-                    if member.exit_code == EXIT_RECOVERABLE:
+                    if member.exit_code not in (None, EXIT_OK, EXIT_PERMANENT):
+                        member.may_heal = True
                         self._restart_later(member, "did not start", RestartReason.EXITED)
             else:
                 done += [
@@ -213,7 +214,7 @@ class Supervisor:
     def _start(self, members: Sequence[Member], stopping: Callable[[], bool]) -> None:
         """Start `members`, which are of one stage, and wait for those that others need."""
         for member in members:
-            member.was_ready = False
+            member.was_ready = member.may_heal = False
             self._spawn(member)
         if all(member.spec.stage is Stage.INGEST for member in members):
             return
@@ -283,7 +284,7 @@ class Supervisor:
             member.exit_code = code
             if not is_camera and member.was_ready:
                 raise FlawlineError(f"{name} ended and cannot work without a person", member.why)
-        elif member.was_ready or is_camera:
+        elif member.was_ready or member.may_heal or is_camera:
             self._restart_later(
                 member,
                 f"ended (exit code {code})",
@@ -294,7 +295,7 @@ class Supervisor:
 
     def _restart_later(self, member: Member, how: str, reason: str) -> None:
         delay_s = member.back_off.failed()
-        member.exit_code, member.was_ready = None, True
+        member.exit_code = None
         member.start_due_s = self._clock.monotonic_s() + delay_s
         member.restarts[reason] += 1
         log.warning(

@@ -10,9 +10,10 @@ from contract.clock import Clock
 from contract.config import Line
 from contract.errors import ConfigError, StorageError
 from contract.image import Pixels
+from contract.process import user
 from scorer.references.conformal import Calibration, promise
 from scorer.references.doubts import BY_GOOD_PICTURES, disagreement, repeated
-from scorer.references.enrolment import line_text, line_tiling, user
+from scorer.references.line import line_text, line_tiling
 from scorer.references.manifest import Manifest, mask_sha256, new_version
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import WinClip
@@ -78,7 +79,7 @@ def calibrate(
     version: str,
     scores: Sequence[float],
     *,
-    dtype: str,
+    dtype: str | None,
     false_reject_rate: float,
     review_rate: float | None = None,
 ) -> Manifest:
@@ -89,7 +90,7 @@ def calibrate(
     Args:
         version: that judges the line, and that gave the scores.
         scores: of good frames.
-        dtype: compute type of the scores.
+        dtype: compute type of the scores; None: not known.
         false_reject_rate: of good frames that may FAIL.
         review_rate: of good frames that may FAIL or be REVIEWed; None: no REVIEW.
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import math
-import os
 from collections.abc import Iterable, Sequence
 
-import torch
 from torch import Tensor
 
 from contract.clock import Clock
 from contract.config import Line
-from contract.errors import ConfigError, ImageError, ModelError
-from contract.image import MASK_LEVEL, Pixels, read_image
+from contract.errors import ConfigError, ModelError
+from contract.image import Pixels
+from contract.process import user
 from scorer.references.choice import usual_limit
 from scorer.references.contact_sheet import Caption, pictures
 from scorer.references.doubts import (
@@ -28,6 +26,7 @@ from scorer.references.doubts import (
     repeated,
     without_number,
 )
+from scorer.references.line import line_text, line_tiling
 from scorer.references.manifest import Manifest, mask_sha256, new_version
 from scorer.references.provisional import (
     HELD_OUT,
@@ -99,9 +98,8 @@ def enroll(
         raise ModelError("the references get scores that are not numbers", "verify the weights")
     hashes = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images)
     seen = None if stream is None else _scores(model, stream, memory, text, tiling)
-    manifest = _manifest(model, line, memory, first, hashes, clock.wall_ns()).model_copy(
-        update={"reference_names": names, "warnings": _doubts(first, names, hashes, seen)}
-    )
+    warnings = _doubts(first, names, hashes, seen)
+    manifest = _manifest(model, line, memory, first, hashes, names, warnings, clock.wall_ns())
     shelf.save(memory, manifest, _pictures(images, manifest, first))
     shelf.activate(line.name, manifest.version, now_ns=manifest.created_ns, by=user())
     return manifest
@@ -113,6 +111,8 @@ def _manifest(
     memory: ReferenceMemory,
     first: Provisional,
     hashes: tuple[str, ...],
+    names: tuple[str, ...],
+    warnings: tuple[str, ...],
     now_ns: int,
 ) -> Manifest:
     """What `memory` was made from and for, and how it judges to begin with."""
@@ -139,7 +139,9 @@ def _manifest(
         fail_threshold=first.fail_threshold,
         threshold_method=first.method,
         dtype=model.backbone.dtype,
+        reference_names=names,
         reference_scores=first.alone,
+        warnings=warnings,
     )
 
 
@@ -217,38 +219,3 @@ def _pictures(images: Sequence[Pixels], manifest: Manifest, first: Provisional) 
         f"threshold {manifest.fail_threshold:.4f}"
     )
     return pictures(images, captions, title)
-
-
-def user() -> str:
-    """Who enrolls; a number where the account has no name, as in some containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def line_text(model: WinClip, line: Line) -> Tensor:
-    """Text prototypes (2, D) of `line`."""
-    return model.text_prototypes(
-        line.object_name,
-        normal_states=line.normal_states,
-        anomalous_states=line.anomalous_states,
-    )
-
-
-def line_tiling(model: WinClip, line: Line) -> Tiling:
-    """How the inspected crop of `line` is laid before the model.
-
-    Raises:
-        ConfigError: sizes that do not fit the model, a mask that cannot be read or shows nothing.
-    """
-    mask = None
-    if line.mask is not None:
-        try:
-            mask = torch.from_numpy(read_image(line.mask).max(axis=2) > MASK_LEVEL)
-        except ImageError as error:
-            raise ConfigError(f"line {line.name}: mask: {error}") from None
-    try:
-        return model.backbone.tiling(line.inspection_px, overlap_px=line.tile_overlap_px, mask=mask)
-    except ConfigError as error:
-        raise ConfigError(f"line {line.name}: {error}") from None

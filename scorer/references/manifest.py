@@ -77,7 +77,7 @@ class Manifest(BaseModel):
 
     def doubt(self, dtype: str) -> str | None:
         """What speaks against these thresholds where scores are computed in `dtype`."""
-        if dtype == (self.dtype or "float32"):
+        if dtype == self.dtype:
             return None
         made = "before types were noted" if self.dtype is None else f"in {self.dtype}"
         differ = max(PRECISION.get(each or "", 0.0) for each in (self.dtype, dtype))

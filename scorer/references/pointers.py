@@ -8,8 +8,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Final, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import StorageError
+from contract.files import whole
 
 Role = Literal["active", "shadow"]
 MAX_HISTORY = 1000
@@ -130,21 +129,5 @@ class Pointers:
             raise StorageError(f"cannot write {self._home / 'history'}: {error.strerror}") from None
 
     def _replace(self, name: str, text: str) -> None:
-        draft = self._home / f".{name}-{os.getpid()}-{threading.get_ident()}"
-        draft.write_text(text, "utf-8")
-        sync(draft)
-        draft.replace(self._home / name)
-        sync(self._home)
-
-
-def sync(path: Path) -> None:
-    """Have a file or a folder on the disk before going on: it survives a power cut.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with whole(self._home / name, durable=True) as draft:
+            draft.write_text(text, "utf-8")

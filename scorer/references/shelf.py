@@ -21,9 +21,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from contract.errors import ConfigError, StorageError
+from contract.files import sync
 from scorer.clip.models import sha256_of
 from scorer.references.manifest import Manifest
-from scorer.references.pointers import ACTIVATIONS, Action, Change, Pointers, sync
+from scorer.references.pointers import ACTIVATIONS, Action, Change, Pointers
 from scorer.scoring.memory import Bank, ReferenceMemory
 
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".png"})

@@ -60,6 +60,7 @@ class Engine:
         scheduler: the frames that wait.
         clock: for deadlines and stamps.
         model: what verdicts name as their model.
+        dtype: what its scores are computed in.
         cost: what steps take, from warm-up.
         pass_sample_fraction: share of PASS verdicts that carry a picture.
 
@@ -77,6 +78,7 @@ class Engine:
         clock: Clock,
         *,
         model: Fingerprint,
+        dtype: str,
         cost: Cost,
         pass_sample_fraction: float = 0.0,
     ) -> None:
@@ -85,6 +87,7 @@ class Engine:
         self._scheduler = scheduler
         self._clock = clock
         self._model = model
+        self._dtype = dtype
         self._cost = cost
         self._pass_sample_fraction = pass_sample_fraction
         self._delivery_ids = count()
@@ -263,6 +266,7 @@ class Engine:
             model=self._model.model,
             weights_sha256=self._model.weights_sha256,
             preset=self._model.preset,
+            dtype=self._dtype,
         )
 
 

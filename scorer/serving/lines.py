@@ -15,7 +15,7 @@ from contract.config import Line
 from contract.errors import FlawlineError, MemoryMismatch, StorageError
 from contract.reasons import Reason
 from scorer.references.conformal import Calibration
-from scorer.references.enrolment import line_text, line_tiling
+from scorer.references.line import line_text, line_tiling
 from scorer.references.manifest import mask_sha256
 from scorer.references.pointers import Role
 from scorer.references.shelf import Shelf

@@ -16,11 +16,10 @@ from contract.messages import (
     ReplyMessage,
     RequestMessage,
 )
-from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_version
+from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_version, user
 from contract.progress import STALLED_S, Progress
 from contract.reasons import Reason
 from contract.sockets import Sockets
-from scorer.references.enrolment import user
 from scorer.references.shelf import Shelf
 from scorer.references.switch import Command, carry_out, meant
 from scorer.serving.collector import Collector

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from contract.clock import NS_PER_S
+from contract.files import whole
 
 RESERVE_BYTES = 512 << 20
 RESERVE_SHARE = 0.02
@@ -43,14 +44,8 @@ class Album:
         """Write `picture` at `relative`, whole or not at all; its path."""
         path = self._directory / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
-            temporary.write_bytes(picture)
-            temporary.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        with whole(path) as draft:
+            draft.write_bytes(picture)
         folders = self._days[path.parent.name]
         folders[path.parent] = folders.get(path.parent, 0) + len(picture)
         return path

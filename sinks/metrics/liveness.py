@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from contract.channels import CHANNELS
 from contract.clock import NS_PER_S, Clock
 from contract.messages import CameraMessage, CameraState, ProcessMessage, StatusMessage
-from sinks.metrics.roster import Camera
+from sinks.metrics.roster import Camera, Cameras
 
 INGEST = "ingest"
 _LABELS = ("station", "line", "camera")
@@ -20,15 +20,16 @@ _LABELS = ("station", "line", "camera")
 class Liveness(Collector):
     """Cameras up or down, age of their newest frame, and age of each process's heartbeat.
 
-    A camera that is silent and not configured any more is gone, not down.
+    A camera that is silent since a reload removed it is gone, not down. One that was heard of and
+    stands in no configuration of this host is expected like any other.
 
     Args:
-        configured: the cameras that there should be now.
+        roster: the cameras that there should be now.
     """
 
-    def __init__(self, clock: Clock, configured: Callable[[], Collection[Camera]]) -> None:
+    def __init__(self, clock: Clock, roster: Callable[[], Cameras]) -> None:
         self._clock = clock
-        self._configured = configured
+        self._roster = roster
         self._silent_after_s = CHANNELS["status"].silent_after_s or 0
         self._cameras: dict[Camera, tuple[float, CameraMessage]] = {}
         self._processes: dict[str, tuple[float, ProcessMessage]] = {}
@@ -46,7 +47,7 @@ class Liveness(Collector):
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("flawline_camera_up", "Whether frames are coming", labels=_LABELS)
         expected = GaugeMetricFamily(
-            "flawline_camera_configured", "1 for each camera that is configured", labels=_LABELS
+            "flawline_camera_expected", "1 for each camera that there should be", labels=_LABELS
         )
         frame_age = GaugeMetricFamily(
             "flawline_camera_frame_age_seconds", "Age of the newest frame", labels=_LABELS
@@ -62,8 +63,8 @@ class Liveness(Collector):
             "Pictures of verdicts that found no room on their way to the sinks",
             labels=("stage",),
         )
-        configured = self._configured()
-        for camera in configured:
+        configured, removed = self._roster()
+        for camera in sorted(configured | (self._cameras.copy().keys() - removed)):
             expected.add_metric(camera, 1.0)
         ages = {}
         for process, (heard_s, beat) in self._processes.copy().items():
@@ -72,7 +73,7 @@ class Liveness(Collector):
         for camera, (heard_s, message) in self._cameras.copy().items():
             age_s = now_s - heard_s
             streaming = message.state is CameraState.STREAMING and age_s <= self._silent_after_s
-            if not streaming and camera not in configured:
+            if camera in removed and not streaming:
                 continue
             up.add_metric(camera, float(streaming))
             if message.newest_frame_ns is not None:

@@ -11,7 +11,7 @@ import errno
 import logging
 import threading
 from collections import Counter as Tally
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import prometheus_client as prometheus
@@ -26,7 +26,7 @@ from sinks.arrival import Arrival
 from sinks.ledger.book import Book, Settled
 from sinks.metrics.liveness import Liveness
 from sinks.metrics.restarts import Restarts
-from sinks.metrics.roster import Camera
+from sinks.metrics.roster import Cameras
 from sinks.metrics.totals import Totals
 
 LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
@@ -42,17 +42,15 @@ class Metrics:
     """The metrics of one sinks process, in a registry of their own.
 
     Args:
-        configured: the cameras that there should be now.
+        roster: the cameras that there should be now.
     """
 
-    def __init__(
-        self, *, clock: Clock, version: str, configured: Callable[[], Collection[Camera]]
-    ) -> None:
+    def __init__(self, *, clock: Clock, version: str, roster: Callable[[], Cameras]) -> None:
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._clock = clock
         self._totals = Totals()
-        self._liveness = Liveness(clock, configured)
+        self._liveness = Liveness(clock, roster)
         self._restarts = Restarts()
         self._lock = threading.Lock()
 

@@ -1,8 +1,10 @@
-"""The cameras that are configured now: a reload adds and removes some while the sinks run on."""
+"""The cameras that there should be: a reload adds and removes some while the sinks run on."""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import NamedTuple
 
 from contract.config import Config
 from contract.config_file import load_config
@@ -12,22 +14,31 @@ Camera = tuple[str, str, str]
 """Station, line and name, as in `StreamKey`."""
 
 
+class Cameras(NamedTuple):
+    """The cameras that are configured, and those that were until a reload."""
+
+    configured: AbstractSet[Camera]
+    removed: AbstractSet[Camera] = frozenset()
+
+
 class Roster:
     """Reads the configuration again once its file is another; a broken one changes nothing."""
 
     def __init__(self, config: Config, path: Path) -> None:
         self._path = path
-        self._cameras = _cameras(config)
-        self._seen = self._state()
+        self._cameras = Cameras(_cameras(config))
+        self._seen: tuple[int, ...] | None = None
 
-    def cameras(self) -> frozenset[Camera]:
-        """All of them, as the file says now."""
+    def cameras(self) -> Cameras:
+        """As the file says now."""
         state = self._state()
-        if state != self._seen:
+        if state is not None and state != self._seen:
             try:
-                self._cameras = _cameras(load_config(self._path))
+                configured = _cameras(load_config(self._path))
             except ConfigError:
                 return self._cameras
+            before = self._cameras.configured | self._cameras.removed
+            self._cameras = Cameras(configured, before - configured)
             self._seen = state
         return self._cameras
 

@@ -14,6 +14,7 @@ from contract.messages import (
     Outcome,
     ProcessMessage,
     ProcessState,
+    Provenance,
     ReplyMessage,
     RequestMessage,
     ShadowReport,
@@ -107,6 +108,9 @@ EXAMPLES: dict[str, Message] = {
     "verdict_with_step": verdict_message(
         outcome="PASS", anomaly_score=0.25, fail_threshold=0.5, step_ns=128_000_000
     ),
+    "verdict_with_dtype": verdict_message(
+        outcome="PASS", anomaly_score=0.25, fail_threshold=0.5
+    ).model_copy(update={"provenance": Provenance(dtype="bfloat16")}),
     "verdict_unscored": verdict_message(
         outcome=Outcome.UNSCORED, anomaly_score=None, reason="no_reference"
     ),

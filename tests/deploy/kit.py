@@ -21,6 +21,7 @@ from contract.messages import Outcome, StreamKey
 from contract.reasons import DeliveryReason
 from sinks.ledger.book import Settled
 from sinks.metrics.metrics import Metrics
+from sinks.metrics.roster import Cameras
 from tests.sinks.kit import arrival, camera, scorer_alive, until, verdict
 
 ROOT = Path(__file__).parents[2]
@@ -79,9 +80,8 @@ class Exporter:
     """The sinks' metrics with samples of every kind, growing with each `feed`."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics(
-            clock=SystemClock(), version="test", configured=lambda: {("station", "belt", "top")}
-        )
+        cameras = Cameras({("station", "belt", "top")})
+        self.metrics = Metrics(clock=SystemClock(), version="test", roster=lambda: cameras)
         self.metrics.watch_queue("record", lambda: 3)
         self.metrics.open_frames(2)
         self._fed = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from contract.errors import ConfigError, StorageError
+from contract.errors import ConfigError
 from flawline.app import app
-from flawline.options import require, whole_file, with_json_target, write
+from flawline.options import require, with_json_target
 from tests.pictures import save_picture
 
 
@@ -120,18 +119,3 @@ def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _commands(command, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", command
-
-
-def test_a_file_that_is_not_finished_does_not_take_the_place_of_the_last_one(
-    tmp_path: Path,
-) -> None:
-    target = tmp_path / "week.csv"
-    write(target, "whole\n")
-    with pytest.raises(ZeroDivisionError), whole_file(target) as file:
-        file.write("half")
-        raise ZeroDivisionError
-    assert target.read_text() == "whole\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["week.csv"]
-    with pytest.raises(StorageError, match="cannot write"):
-        write(tmp_path / "missing" / "week.csv", "text")
-    write(Path(os.devnull), "gone")

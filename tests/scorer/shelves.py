@@ -43,5 +43,6 @@ def manifest(memory: ReferenceMemory, **changes: Any) -> Manifest:
         "language_weight": 0.5,
         "fail_threshold": 0.25,
         "threshold_method": "by hand",
+        "dtype": "float32",
     }
     return Manifest.model_validate(values | changes)

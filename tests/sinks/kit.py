@@ -40,6 +40,7 @@ from contract.sockets import Sockets
 from contract.upgrades import upgraded
 from sinks.arrival import Arrival, Arrivals
 from sinks.metrics.metrics import Metrics
+from sinks.metrics.roster import Cameras
 from sinks.store.store import Store
 
 STREAM = StreamKey("station", "belt", "top", 1_790_000_000_000)
@@ -135,7 +136,7 @@ def config_for(directory: Path, *, line: dict[str, Any] | None = None, **sinks: 
 
 
 def metrics() -> Metrics:
-    return Metrics(clock=SystemClock(), version="test", configured=lambda: {STREAM[:3]})
+    return Metrics(clock=SystemClock(), version="test", roster=lambda: Cameras({STREAM[:3]}))
 
 
 def value_of(source: Metrics, name: str, **labels: str) -> float:

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from contract.clock import SystemClock
 from sinks.metrics.metrics import Metrics
+from sinks.metrics.roster import Cameras
 from tools.docs.markdown import code, prose, sentence, table
 
 RULES: Final = Path(__file__).parents[2] / "configs" / "prometheus" / "rules.yml"
@@ -54,7 +55,8 @@ def alerts() -> str:
 
 def _families() -> Iterator[tuple[Metric, tuple[str, ...]]]:
     """Metric families with the names of their labels, which the library keeps to itself."""
-    registry = Metrics(clock=SystemClock(), version="", configured=list).registry
+    nobody = Cameras(frozenset())
+    registry = Metrics(clock=SystemClock(), version="", roster=lambda: nobody).registry
     for collector in list(registry._collector_to_names):
         for family in _described(collector):
             known = family if hasattr(family, "_labelnames") else collector

@@ -180,7 +180,14 @@ def test_a_review_rate_must_leave_room(home: Path) -> None:
         call(home, "calibrate", "--normal", str(home / "normal"), *rates)
 
 
-def fill_store(home: Path, scores: list[float], *, version: str | None, age_h: float = 0.0) -> None:
+def fill_store(
+    home: Path,
+    scores: list[float],
+    *,
+    version: str | None,
+    age_h: float = 0.0,
+    dtype: str = "float32",
+) -> None:
     """As if the line had scored frames of good parts."""
     config, captured_ns = config_of(home), SystemClock().wall_ns() - int(age_h * 3.6e12)
     events = []
@@ -193,6 +200,8 @@ def fill_store(home: Path, scores: list[float], *, version: str | None, age_h: f
             anomaly_score=score,
             memory_version=version,
         )
+        judged_by = header.provenance.model_copy(update={"dtype": dtype})
+        header = header.model_copy(update={"provenance": judged_by})
         event = Event.of(header, arrived_ns=captured_ns, evidence=None)
         name = f"{captured_ns}-{number}-{version}"[:36]
         events.append(event.model_copy(update={"event_id": name}))
@@ -231,6 +240,17 @@ def test_scores_of_another_kind_calibrate_nothing(home: Path, change: tuple[str,
     call(home, "enroll", "--images", str(home / "references"))
     with pytest.raises(ConfigError, match="scored no frame in the last 24 h"):
         call(home, "calibrate", "--from-store", "24", "--false-reject-rate", "0.05")
+
+
+def test_scores_of_another_compute_type_do_not_count(home: Path) -> None:
+    shelf = Shelf(config_of(home).memory_directory)
+    version = active(home)
+    fill_store(home, [0.5] * 5, version=version, age_h=2.0)
+    many = [0.01 * number for number in range(19)]
+    fill_store(home, many, version=version, age_h=1.0, dtype="bfloat16")
+    said = call(home, "calibrate", "--from-store", "24", "--false-reject-rate", "0.05")
+    assert "split-conformal, from 19 good frames" in said
+    assert shelf.manifest("belt", active(home)).dtype == "bfloat16"
 
 
 def test_what_is_seen_again_and_again_counts_once(home: Path) -> None:

@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 
 from contract.config_file import load_config
 from contract.errors import ConfigError, FlawlineError, MemoryMismatch, StorageError
+from contract.process import user
 from contract.sockets import Sockets
 from flawline.app import app
 from scorer import ReferenceMemory, WinClip
-from scorer.references.enrolment import user
 from scorer.references.manifest import Manifest
 from scorer.references.shelf import Shelf
 from tests.scorer.pictures import part

@@ -18,7 +18,7 @@ lines:
     mask: masks/belt.png
     cameras:
       - name: left
-        source: clips/left.mp4
+        source: "clips/l\\u00e9ft \\x7f\\x85.mp4"
       - name: right
         source: rtsp://10.0.0.7/live
         credentials: {username: viewer, password_file: secrets/right}
@@ -49,5 +49,5 @@ def test_so_do_the_examples(name: str, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     path = tmp_path / "flawline.yaml"
     path.write_text(CONTENT)
-    with pytest.raises(StorageError, match=r"cannot write .*configuration\.json: No such file"):
+    with pytest.raises(StorageError, match=r"cannot write .*accepted\.yaml: No such file"):
         accept(load_config(path))

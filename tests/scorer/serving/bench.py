@@ -54,6 +54,7 @@ class Bench:
             self.scheduler,
             self.clock,
             model=FakeModel.fingerprint,
+            dtype="float32",
             cost=Cost(),
             **options,
         )

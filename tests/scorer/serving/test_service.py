@@ -128,6 +128,7 @@ def _serve(directory: Path, shell: StoppingShell, model: FakeModel, *, waiting: 
         scheduler,
         shell.clock,
         model=FakeModel.fingerprint,
+        dtype="float32",
         cost=Cost(),
     )
     pixels = np.zeros((16, 16, 3), dtype=np.uint8)

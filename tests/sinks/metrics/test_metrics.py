@@ -17,6 +17,7 @@ from contract.messages import CameraState, Outcome
 from contract.reasons import DeliveryReason
 from sinks.ledger.book import Book, Settled
 from sinks.metrics.metrics import LATENCY_BUCKETS_S, Metrics
+from sinks.metrics.roster import Cameras
 from tests.fakes import FakeClock
 from tests.sinks.kit import STREAM, arrival, camera, scorer_alive, value_of, verdict
 
@@ -31,7 +32,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def numbers(clock: FakeClock) -> Metrics:
-    return Metrics(clock=clock, version="1.2.3", configured=lambda: {STREAM[:3]})
+    return Metrics(clock=clock, version="1.2.3", roster=lambda: Cameras({STREAM[:3]}))
 
 
 def _admitted(numbers: Metrics) -> float:
@@ -152,19 +153,28 @@ def test_life_is_worked_out_at_the_scrape(numbers: Metrics, clock: FakeClock) ->
     assert value_of(numbers, "heartbeat_age_seconds", stage="ingest") == 0
 
 
-def test_a_camera_that_is_configured_no_more_is_gone_and_not_down(clock: FakeClock) -> None:
-    configured = {STREAM[:3]}
-    numbers = Metrics(clock=clock, version="1.2.3", configured=lambda: configured)
+def test_a_camera_that_a_reload_removed_is_gone_and_not_down(clock: FakeClock) -> None:
+    cameras = [Cameras({STREAM[:3]})]
+    numbers = Metrics(clock=clock, version="1.2.3", roster=lambda: cameras[-1])
     numbers.observe(camera(1, newest_frame_ns=clock.wall_ns()))
-    configured.clear()
+    cameras.append(Cameras(frozenset(), removed={STREAM[:3]}))
     assert value_of(numbers, "camera_up", **LABELS) == 1, "frames are coming yet"
     numbers.observe(camera(1, state=CameraState.ENDED))
     clock.advance(60.0)
-    for name in ("flawline_camera_up", "flawline_camera_configured"):
+    for name in ("flawline_camera_up", "flawline_camera_expected"):
         assert numbers.registry.get_sample_value(name, LABELS) is None
-    configured.add(STREAM[:3])
+    cameras.append(cameras[0])
     assert numbers.registry.get_sample_value("flawline_camera_up", LABELS) == 0
-    assert numbers.registry.get_sample_value("flawline_camera_configured", LABELS) == 1
+    assert numbers.registry.get_sample_value("flawline_camera_expected", LABELS) == 1
+
+
+def test_a_camera_of_no_configuration_is_missed_like_any_other(clock: FakeClock) -> None:
+    """The sinks' host may have an older file than that of a new camera."""
+    numbers = Metrics(clock=clock, version="1.2.3", roster=lambda: Cameras(frozenset()))
+    numbers.observe(camera(1, newest_frame_ns=clock.wall_ns()))
+    clock.advance(60.0)
+    assert numbers.registry.get_sample_value("flawline_camera_up", LABELS) == 0
+    assert numbers.registry.get_sample_value("flawline_camera_expected", LABELS) == 1
 
 
 def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) -> None:
@@ -199,7 +209,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_drift_evidence",
         "flawline_drift_alarms",
         "flawline_camera_up",
-        "flawline_camera_configured",
+        "flawline_camera_expected",
         "flawline_camera_frame_age_seconds",
         "flawline_sink_queue_items",
         "flawline_sink_dropped",

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from contract.config_file import load_config
-from sinks.metrics.roster import Roster
+from sinks.metrics.roster import Cameras, Roster
 
 
 def write(path: Path, *cameras: str) -> None:
@@ -22,11 +22,24 @@ def test_it_follows_the_file_and_no_broken_one(tmp_path: Path) -> None:
     path = tmp_path / "flawline.yaml"
     write(path, "left", "right")
     roster = Roster(load_config(path), path)
-    both = {("hall", "belt", "left"), ("hall", "belt", "right")}
+    left, right = ("hall", "belt", "left"), ("hall", "belt", "right")
+    both = Cameras({left, right})
     assert roster.cameras() == both
     path.write_text("lines: [half an edit")
     assert roster.cameras() == both
     path.unlink()
     assert roster.cameras() == both
     write(path, "right")
-    assert roster.cameras() == {("hall", "belt", "right")}
+    assert roster.cameras() == Cameras({right}, removed={left})
+    write(path, "right", "left")
+    assert roster.cameras() == both
+
+
+def test_what_was_reloaded_while_the_sinks_started_counts(tmp_path: Path) -> None:
+    path = tmp_path / "flawline.yaml"
+    write(path, "left")
+    config = load_config(path)
+    write(path, "right")
+    configured, removed = Roster(config, path).cameras()
+    assert configured == {("hall", "belt", "right")}
+    assert removed == {("hall", "belt", "left")}
