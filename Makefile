@@ -8,7 +8,7 @@ SYSTEM_STAMP := $(VENV)/.system
 BUILD_DOCS := env NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 # Each worker may take 4 GB for models of real size, and starts processes of its own.
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: install demo test test-quick check docs bench dist release clean
 

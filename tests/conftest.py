@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,18 @@ SLOW = (
     "tools",
 )
 
+# Workers take a file at a time: what lasts minutes begins first, so that no worker ends alone.
+LONGEST = (
+    "integration/test_running_station.py",
+    "integration/test_station.py",
+    "integration/test_demo.py",
+    "release/test_wheel.py",
+    "benchmarks",
+    "scorer/scoring/test_oracle.py",
+    "scorer/scoring/test_devices.py",
+    "flawline/commands",
+)
+
 settings.register_profile("flawline", deadline=None, max_examples=50)
 settings.load_profile("flawline")
 
@@ -81,11 +93,19 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow."""
+    """Mark what is slow, and put what lasts longest first."""
     for item in items:
-        path = item.path.relative_to(ROOT)
-        if any(path.is_relative_to(name) for name in SLOW):
+        if _stands_in(item, SLOW):
             item.add_marker("slow")
+    places = {item: _stands_in(item, LONGEST) for item in items}
+    items.sort(key=lambda item: -places[item])
+
+
+def _stands_in(item: pytest.Item, names: Sequence[str]) -> int:
+    """How far from the end of `names` the first stands that holds `item`; 0: none does."""
+    path = item.path.relative_to(ROOT)
+    found = (place for place, name in enumerate(names) if path.is_relative_to(name))
+    return len(names) - next(found, len(names))
 
 
 @pytest.fixture
