@@ -28,6 +28,8 @@ class Beat(BaseModel):
         left: items in hand, which a stop waits for.
         states: what the process deals with (cameras, PLCs) and how that is, in a word.
         error: the last word of a process that cannot go on.
+        finished: there is nothing left to do, ever; a process that ends without having said so was
+            stopped, or fell over.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,6 +38,7 @@ class Beat(BaseModel):
     left: Count = 0
     states: Mapping[str, str] = Field(default_factory=dict)
     error: str | None = None
+    finished: bool = False
 
 
 class BeatWriter:

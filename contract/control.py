@@ -44,14 +44,14 @@ def ask(config: Config, request: RequestMessage, *, timeout_s: float = 5.0) -> R
     return reply
 
 
-def listening(config: Config) -> bool | None:
-    """Whether a scorer has its control channel open, busy or not; None: that cannot be told.
+def listening(config: Config, channel: str = "control") -> bool | None:
+    """Whether a process has `channel` open, busy or not; None: that cannot be told.
 
     The operating system answers for the process that listens: a connection is accepted by one that
     is busy, or was stopped in its tracks, and refused where there is none. A host that does not
     answer, or a name that is not known here, says nothing.
     """
-    scheme, _, place = endpoint_of(config, "control").partition("://")
+    scheme, _, place = endpoint_of(config, channel).partition("://")
     try:
         with _connected(scheme, place):
             return True

@@ -64,6 +64,7 @@ class BookDocument(Document):
     unscored: dict[str, int] = Field(description="UNSCORED frames per reason")
     open: int = Field(description="admitted frames without an outcome yet")
     balanced: bool = Field(description="every admitted frame has its outcome")
+    kept: bool = Field(description="open, and sinks run that keep it: frames may be in flight")
     rows_agree: bool = Field(description="counting the stored rows again gives the same")
 
 

@@ -114,6 +114,10 @@ class Shell:
         if self._beat_due.due():
             self._beats.write(Beat(done=done, left=left, states=states))
 
+    def finished(self) -> None:
+        """Tell the supervisor that this process ends because nothing is left to do, ever."""
+        self._beats.write(Beat(finished=True))
+
     def last_word(self, text: str) -> None:
         """Tell the supervisor why this process ends."""
         self._beats.write(Beat(error=redact(text)[:MAX_ERROR_CHARACTERS]))

@@ -75,7 +75,9 @@ FAULTS: Final[Mapping[Fault, FaultMeaning]] = MappingProxyType(
             "the line's files were played to their end", "start the station again", False
         ),
         Fault.STOPPED: FaultMeaning(
-            "the sinks were stopped in an orderly way", "start the station again", False
+            "the sinks were stopped, or cannot go on",
+            "start the station again; if it runs, its log says what is wrong",
+            False,
         ),
         Fault.RESULT_INVALID: FaultMeaning(
             "this frame cannot be trusted", "reject the part; look at the camera if it stays", False

@@ -66,6 +66,8 @@ class Feeder:
         self._await_scorer()
         reason = self._reason()
         self._reporter.end(reason, patience_s=REPORT_PATIENCE_S[reason])
+        if reason is EndReason.FINISHED:
+            self._shell.finished()
         return reason
 
     def _reason(self) -> EndReason:

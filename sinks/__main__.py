@@ -93,11 +93,15 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
 
         fanout.start()
         shell.ready()
-        while not shell.stopping:
-            hub.turn(POLL_MS)
-            beat()
-        hub.drain(idle_s=IDLE_S, most=DRAIN_VERDICTS, go_on=beat)
-        fanout.stop(STALLED_S, turn=beat)
+        try:
+            while not shell.stopping:
+                hub.turn(POLL_MS)
+                beat()
+                recorder.require_store()
+            hub.drain(idle_s=IDLE_S, most=DRAIN_VERDICTS, go_on=beat)
+        finally:
+            # Whatever ended the loop, the PLC must hear of it.
+            fanout.stop(STALLED_S, turn=beat)
         hub.acknowledge()
         sockets.close(verdicts, linger_ms=500)
 

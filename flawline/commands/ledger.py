@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from contract.clock import SystemClock
 from contract.config_file import load_config
+from contract.control import listening
 from contract.documents import BookDocument, LedgerDocument
+from contract.errors import ConfigError, FlawlineError
 from contract.messages import Outcome
 from flawline.options import DEFAULT_CONFIG, AsJson, ConfigPath, give_json, require_json_target
-from flawline.reports.books import sound
+from flawline.reports.books import close_all, is_kept, sound
 from flawline.screen import Screen
 
 if TYPE_CHECKING:
@@ -26,41 +29,85 @@ def ledger(
     store: Annotated[
         str | None, typer.Option(help="Store URL, instead of the configuration's.")
     ] = None,
+    close: Annotated[
+        bool,
+        typer.Option(
+            "--close", help="First close the books of a station that does not run any more."
+        ),
+    ] = False,
     as_json: AsJson = None,
 ) -> None:
-    """Print the book: every admitted frame and its one outcome. Exit 1 if it does not balance."""
+    """Print the book: every admitted frame and its one outcome. Exit 1 if it does not balance.
 
-    raise typer.Exit(print_ledger(config, store_url=store, as_json=as_json))
+    The book of a station that was killed stays open: what it admitted last is not in it. The next
+    start closes it, and so does --close: frames without an outcome become UNSCORED (lost).
+    """
+
+    raise typer.Exit(print_ledger(config, store_url=store, close=close, as_json=as_json))
 
 
-def print_ledger(config_path: Path, *, store_url: str | None, as_json: Path | None) -> int:
+def print_ledger(
+    config_path: Path, *, store_url: str | None, close: bool, as_json: Path | None
+) -> int:
     """Print all books, recounted from their rows; 0 if they are sound, else 1.
 
     Raises:
+        ConfigError: `close` without a configuration, which says whether the station runs.
+        FlawlineError: `close`, and the station runs.
         StorageError: there is no store.
     """
     from sinks.store.store import Store
 
     require_json_target(as_json)
-    url = store_url or load_config(config_path).store_url
-    with Store.open_existing(url) as store:
-        document = document_of(store.audit())
+    running = None
+    if store_url is None:
+        config = load_config(config_path)
+        store_url, running = config.store_url, listening(config, "verdicts")
+    elif close:
+        raise ConfigError("--close with --store", "the configuration of the station, with -c")
+    now_ns = SystemClock().wall_ns()
+    if close:
+        _close(store_url, running=running, now_ns=now_ns)
+    with Store.open_existing(store_url) as store:
+        document = document_of(store.audit(), running=running, now_ns=now_ns)
     if not give_json(document, as_json):
         _tell(document, Screen())
     return 0 if document.balanced else 1
 
 
-def document_of(audits: Iterable[Audit]) -> LedgerDocument:
-    """All books, and whether they are sound."""
+def _close(store_url: str, *, running: bool | None, now_ns: int) -> None:
+    from sinks.store.store import Store
+
+    if running is not False:
+        known = "the station runs" if running else "it cannot be told whether the station runs"
+        raise FlawlineError(f"{known}: its sinks keep the books", "stop the station first")
+    Store.open_existing(store_url).database.close()  # Closing books begins no store.
+    with Store.open(store_url) as store:
+        closed = close_all(store, now_ns=now_ns)
+    for book in closed:
+        Screen(stderr=True).say(
+            f"closed: {book.key.line}, {book.key.camera}, started {_moment(book.key.epoch)}"
+        )
+
+
+def document_of(audits: Iterable[Audit], *, running: bool | None, now_ns: int) -> LedgerDocument:
+    """All books, and whether they are sound.
+
+    Args:
+        running: whether sinks run that keep the books; None: that cannot be told.
+    """
     found = list(audits)
     return LedgerDocument(
-        balanced=sound(found),
+        balanced=sound(found, running=running, now_ns=now_ns),
         in_flight=sum(audit.book.open_frames for audit in found),
-        books=tuple(_book(audit) for audit in found),
+        books=tuple(
+            _book(audit, kept=is_kept(audit.book, running=running, now_ns=now_ns))
+            for audit in found
+        ),
     )
 
 
-def _book(audit: Audit) -> BookDocument:
+def _book(audit: Audit, *, kept: bool) -> BookDocument:
     book = audit.book
     return BookDocument(
         **book.key._asdict(),
@@ -71,6 +118,7 @@ def _book(audit: Audit) -> BookDocument:
         unscored=dict(book.unscored),
         open=book.open_frames,
         balanced=book.balanced,
+        kept=kept and not book.closed,
         rows_agree=audit.agrees,
     )
 
@@ -81,6 +129,13 @@ def _tell(document: LedgerDocument, screen: Screen) -> None:
         name = f"{book.line}, {book.camera}, {_started(book)}"
         for reason, frames in sorted(book.unscored.items()):
             screen.say(f"{name}: {frames} UNSCORED because {reason}")
+        if not book.closed and not book.kept:
+            screen.say(
+                f"{name}: was never closed, and no sinks keep it: {book.open} frames have no "
+                "outcome, and what was admitted after the last report is not known. The next start "
+                "of the station closes it, or `flawline ledger --close`",
+                style="red",
+            )
         if not book.rows_agree:
             screen.say(f"{name}: the stored rows do not add up to the book", style="red")
     waiting = document.balanced and document.in_flight
@@ -112,4 +167,12 @@ def _table(books: Sequence[BookDocument]) -> Table:
 
 
 def _started(book: BookDocument) -> str:
-    return f"{datetime.fromtimestamp(book.epoch / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    return _moment(book.epoch)
+
+
+def _moment(epoch: int) -> str:
+    """When a run started, as its epoch says: a clock that was wrong may say anything."""
+    try:
+        return f"{datetime.fromtimestamp(epoch / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return f"epoch {epoch}"

@@ -14,6 +14,7 @@ import typer
 from contract.clock import Clock, SystemClock, local_text
 from contract.config import Config
 from contract.config_file import load_config
+from contract.control import listening
 from contract.errors import EXIT_OK, EXIT_RECOVERABLE, ConfigError
 from flawline.files import require_folder, whole_document
 from flawline.options import (
@@ -131,7 +132,10 @@ def _write(
         for module in ("jinja2", "matplotlib"):
             require(module, extra="report")
     with _frames_csv(targets.csv) as also:
-        found = read_line(store, config, line, period, written_ns=now_ns, also=also)
+        running = listening(config, "verdicts")
+        found = read_line(
+            store, config, line, period, written_ns=now_ns, running=running, also=also
+        )
     if targets.pages is not None:
         from flawline.reports.pages import write_pages
 

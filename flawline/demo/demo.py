@@ -284,7 +284,7 @@ def _conclude(
 
     with Store.open_existing(config.store_url) as store:
         period = Period(0, SystemClock().wall_ns())
-        report = read_line(store, config, LINE, period, written_ns=period.until_ns)
+        report = read_line(store, config, LINE, period, written_ns=period.until_ns, running=False)
         events = list(store.events(line=LINE))
         decoded = sum(audit.book.decoded for audit in report.audits)
         parts = judge_parts(events, truth, num_frames=decoded)

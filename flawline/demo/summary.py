@@ -54,8 +54,8 @@ class Summary(NamedTuple):
 
     @property
     def balanced(self) -> bool:
-        """Each admitted frame has exactly one outcome, in the book and in its rows."""
-        return bool(self.audits) and all(a.agrees and a.book.balanced for a in self.audits)
+        """Each admitted frame has exactly one outcome, in the closed book and in its rows."""
+        return bool(self.audits) and all(a.agrees and a.book.closed for a in self.audits)
 
 
 def print_summary(summary: Summary, screen: Screen, *, pace: str) -> None:

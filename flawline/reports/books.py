@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from contract.clock import NS_PER_S
 from flawline.reports.period import Period
 
 if TYPE_CHECKING:
@@ -12,13 +13,46 @@ if TYPE_CHECKING:
     from sinks.store.audit import Audit
     from sinks.store.store import Store
 
+KEPT_NS = 60 * NS_PER_S
 
-def sound(audits: Sequence[Audit]) -> bool:
-    """Whether every book says what its rows say and, once ended, has an outcome for every frame.
 
-    Until its stream has ended, frames may be in flight.
+def sound(audits: Sequence[Audit], *, running: bool | None, now_ns: int) -> bool:
+    """Whether every book says what its rows say, and is closed or being kept.
+
+    Args:
+        running: whether sinks run that keep the books; None: that cannot be told.
     """
-    return all(a.agrees and (a.book.balanced or not a.book.ended) for a in audits)
+    return all(
+        audit.agrees and (audit.book.closed or is_kept(audit.book, running=running, now_ns=now_ns))
+        for audit in audits
+    )
+
+
+def is_kept(book: Book, *, running: bool | None, now_ns: int) -> bool:
+    """Whether news may still come about an open book: its frames are in flight, none is missing.
+
+    What was admitted after the last report to sinks that do not run any more, no book knows.
+    """
+    if running is None:
+        running = now_ns - book.updated_ns < KEPT_NS
+    return running and not book.ended
+
+
+def close_all(store: Store, *, now_ns: int) -> list[Book]:
+    """Close the open books of a station that does not run: frames without an outcome are lost.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    from sinks.recorder.draft import Draft
+
+    draft = Draft(store, now_ns=now_ns, now_s=0.0)
+    for book in store.books(open_only=True):
+        draft.supersede(book.key)
+        draft.lose_all(book.key)
+    draft.finish()
+    store.write(events=[], drops=draft.drops, books=draft.books.values())
+    return list(draft.books.values())
 
 
 def audits_of(store: Store, line: str, period: Period) -> list[Audit]:

@@ -37,9 +37,13 @@ def read_line(
     period: Period,
     *,
     written_ns: int,
+    running: bool | None,
     also: Sequence[Listener] = (),
 ) -> LineReport:
     """The report of `line`; `also` reads along.
+
+    Args:
+        running: whether sinks run that keep the books; None: that cannot be told.
 
     Raises:
         StorageError: the store does not work.
@@ -53,7 +57,7 @@ def read_line(
         period=period,
         digest=digest,
         audits=audits,
-        is_sound=sound(audits),
+        is_sound=sound(audits, running=running, now_ns=written_ns),
         events=partial(_events, store, line, period),
         evidence_directory=config.evidence_directory,
         written_ns=written_ns,

@@ -275,7 +275,7 @@ class Supervisor:
         if child.vitals.is_told and told_to_end(code) and not child.ready:
             code = EXIT_OK  # told to stop before it could listen
         member.why = child.beat.error or self._last_line(member) or f"exit code {code}"
-        if code == EXIT_OK and (is_camera or child.vitals.is_told):
+        if code == EXIT_OK and (child.beat.finished or child.vitals.is_told):
             member.exit_code = EXIT_OK
         elif child.vitals.is_told or self._closing:
             log.error("%s ended with exit code %d", name, code)

@@ -221,7 +221,11 @@ class Service:
 
     def _answer(self) -> None:
         try:
-            request = decode(b"".join(self._control.recv_multipart()))
+            parts = self._control.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return  # what came has no envelope, so that nobody could be answered: libzmq drops it
+        try:
+            request = decode(b"".join(parts))
             if not isinstance(request, RequestMessage):
                 raise WireError(f"{request.type} where a request belongs")
             text = self._obey(request)
@@ -233,6 +237,7 @@ class Service:
                 shadows=self._engine.shadows.reports(),
             )
         except FlawlineError as error:
+            self._wire_errors += isinstance(error, WireError)
             reply = ReplyMessage(ok=False, text=str(error)[:4096])
         self._control.send(encode(reply))
 

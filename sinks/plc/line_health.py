@@ -6,7 +6,7 @@ is alive, verdicts come, and they are of use. Whatever breaks, the counter stand
 A finished file is no fault, but no service either: while its newest frame is fresh the line is
 ONLINE, so that the last verdicts get through; after that the code is ENDED and the heartbeat
 stops. A file that ended does not stop a line whose other cameras go on; a live camera that ended
-is a CAMERA fault.
+is a CAMERA fault, and so is one of any kind that was stopped.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from contract.messages import (
     CameraMessage,
     CameraState,
     DropMessage,
+    EndOfStreamMessage,
     OfStream,
     ProcessMessage,
     ProcessState,
     StatusMessage,
 )
-from contract.reasons import Fault
+from contract.reasons import EndReason, Fault
 
 SCORER = "scorer"
 
@@ -87,6 +88,8 @@ class LineHealth:
             # A drop settles its frames, but only a verdict shows that verdicts come.
             camera.resolved = max(camera.resolved, message.last_frame_id + 1)
             camera.waiting_s = now_s if camera.waiting_s is None else camera.waiting_s
+        elif isinstance(message, EndOfStreamMessage):
+            camera.ended = camera.ended and message.reason == EndReason.FINISHED
         elif isinstance(message, CameraMessage):
             camera.ended = message.state is CameraState.ENDED and not message.live
             if message.newest_frame_ns is not None and message.newest_frame_ns != camera.newest_ns:

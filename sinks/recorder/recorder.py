@@ -39,7 +39,7 @@ from sinks.metrics.metrics import Metrics
 from sinks.recorder.draft import Draft
 from sinks.recorder.inbox import Inbox, Item
 from sinks.recorder.open_books import OpenBooks
-from sinks.store.database import RefusedRows
+from sinks.store.database import RefusedRows, StoreGone
 from sinks.store.store import Store
 
 IDLE_S = 0.1
@@ -78,6 +78,7 @@ class Recorder:
         self._tick = Every(TICK_S, clock)
         self._complain = Every(60.0, clock)
         self._contradicted = Every(60.0, clock)
+        self._gone: StoreGone | None = None
         metrics.carry_on(self._books.open_books)
 
     def offer(self, arrival: Arrival) -> bool:
@@ -95,6 +96,15 @@ class Recorder:
 
     def pending(self) -> int:
         return len(self._inbox)
+
+    def require_store(self) -> None:
+        """Refuse to go on with a store whose file is gone: only a new start opens another.
+
+        Raises:
+            StoreGone: naming the file. Nothing was acknowledged since, so that all comes again.
+        """
+        if self._gone is not None:
+            raise self._gone
 
     def stored(self) -> list[tuple[bytes, int]]:
         """Deliveries stored since the last call: sender's identity and delivery id."""
@@ -199,8 +209,11 @@ class Recorder:
 
     def _failed(self, state: RetryCallState) -> None:
         self._metrics.failed(self.name, DeliveryReason.STORAGE)
-        if self._complain.due() and state.outcome is not None:
-            log.error("%s; trying again, nothing is acknowledged", state.outcome.exception())
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, StoreGone):
+            self._gone = error
+        if self._complain.due():
+            log.error("%s; trying again, nothing is acknowledged", error)
 
     def _prune(self) -> None:
         oldest_ns = self._clock.wall_ns() - round(self._settings.event_max_age_days * DAY_NS)

@@ -30,8 +30,16 @@ class RefusedRows(FlawlineError, ValueError):
     """Rows that the database will never take; trying again is of no use."""
 
 
+class StoreGone(StorageError):
+    """The file that is written to is not the one that the store's path names any more."""
+
+
 class Database:
     """An engine, and the place it stands for in messages.
+
+    SQLite goes on writing to a file that was removed or replaced: what is stored there is lost
+    with the last process that has it open. So each transaction that writes looks whether its file
+    still has its name, and fails otherwise.
 
     Attributes:
         where: the SQLite file, or the URL without its password.
@@ -60,6 +68,8 @@ class Database:
             self.path = Path(parsed.database)
             self.where = str(self.path)
             self._listen(mode)
+        self._watches = mode is WRITE and is_sqlite
+        self._file: tuple[int, int] | None = None
 
     def close(self) -> None:
         self.engine.dispose()
@@ -70,17 +80,31 @@ class Database:
 
         Raises:
             StorageError: the database does not work, now or at all.
+            StoreGone: its file was removed or replaced; it must be opened anew.
             RefusedRows: it works but does not accept these rows.
         """
         try:
             with self.engine.begin() as connection:
                 yield connection
+                self._require_same_file()
         except (IntegrityError, DataError) as error:
             raise RefusedRows(f"{self.where} refused rows", str(error.orig)) from error
         except DBAPIError as error:
             raise StorageError(
                 f"event store {self.where} does not work", str(error.orig)
             ) from error
+
+    def _require_same_file(self) -> None:
+        if not self._watches or self.path is None:
+            return
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise StoreGone(f"event store {self.where} is gone", error.strerror or "") from None
+        found = status.st_dev, status.st_ino
+        self._file = self._file or found
+        if found != self._file:
+            raise StoreGone(f"event store {self.where} was replaced by another file")
 
     def _listen(self, mode: Mode) -> None:
         @sa.event.listens_for(self.engine, "connect")

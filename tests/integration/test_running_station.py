@@ -217,6 +217,65 @@ def test_a_process_that_starts_again_meets_the_configuration_that_was_accepted(
     require_sound(station)
 
 
+def ledger(station: Station, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "flawline", "ledger", "-c", str(station.config_path)]
+    return subprocess.run(
+        [*command, *options], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_station_that_stops_without_its_sinks_leaves_a_book_that_does_not_balance(
+    short_directory: Path, folder: Path
+) -> None:
+    station = Station(
+        short_directory,
+        [line("belt", str(folder), fps=5, loop=True)],
+        {"sinks": metrics_on(0), "scorer": ONE_THREAD},
+    )
+    data = station.config.data_directory
+    with station:
+        station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "frames flow")
+        assert ledger(station).returncode == 0, "frames of a running station are in flight"
+        refused = ledger(station, "--close")
+        assert (refused.returncode, refused.stderr.count("the station runs")) == (1, 1)
+        for path in data.glob("events.db*"):
+            path.rename(path.with_name(f"was-{path.name}"))
+        (data / "events.db").mkdir()
+        station.until(
+            lambda: station.log.count("sinks ended (exit code 1), starts again in") > 1,
+            "the sinks cannot start any more",
+        )
+        station.stop()
+    (data / "events.db").rmdir()
+    for path in data.glob("was-events.db*"):
+        path.rename(path.with_name(path.name.removeprefix("was-")))
+    open_book = ledger(station)
+    assert open_book.returncode == 1
+    assert "was never closed, and no sinks keep it" in open_book.stdout
+    assert ledger(station, "--close").returncode == 0
+    assert ledger(station).returncode == 0
+
+
+def test_one_that_somebody_else_stopped_is_started_again(
+    short_directory: Path, folder: Path
+) -> None:
+    """`kill` or a tool of the plant: the only camera is not at its end because of that."""
+    station = Station(
+        short_directory,
+        [line("belt", str(folder), fps=5, loop=True)],
+        {"sinks": metrics_on(0), "scorer": ONE_THREAD},
+    )
+    with station:
+        station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "frames flow")
+        for victim in ("ingest", "scorer", "sinks"):
+            stopped = station.send(signal.SIGTERM, victim)
+            station.until(partial(runs_anew, station, victim, stopped), f"another {victim}")
+        before = station.counts()[Outcome.UNSCORED]
+        station.until(lambda: station.counts()[Outcome.UNSCORED] > before + 3, "frames flow again")
+        assert station.stop() == 0
+    require_sound(station)
+
+
 def test_a_reload_without_a_station_says_so(short_directory: Path, folder: Path) -> None:
     station = Station(short_directory, [line("belt", str(folder))])
     answer = reloaded(station)

@@ -113,9 +113,15 @@ def drop(first: int, last: int, *, stream: StreamKey = STREAM) -> DropMessage:
     )
 
 
-def end(admitted: int, *, stream: StreamKey = STREAM) -> EndOfStreamMessage:
+def end(
+    admitted: int, *, stream: StreamKey = STREAM, reason: str = "finished"
+) -> EndOfStreamMessage:
     return EndOfStreamMessage(
-        **stream._asdict(), sent_ns=time.time_ns(), decoded=admitted, admitted=admitted
+        **stream._asdict(),
+        sent_ns=time.time_ns(),
+        decoded=admitted,
+        admitted=admitted,
+        reason=reason,
     )
 
 

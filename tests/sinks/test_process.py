@@ -17,6 +17,7 @@ from contract.codec import encode
 from contract.config import Config
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE
 from contract.messages import AckMessage, Outcome
+from contract.reasons import Fault
 from sinks.plc.registers import Status
 from sinks.store.store import Store
 from tests.http_receiver import HANG, http_receiver
@@ -228,6 +229,41 @@ def test_a_read_only_data_folder_is_named(short_directory: Path) -> None:
     assert code == EXIT_RECOVERABLE
     assert str(data) in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_that_is_taken_away_is_noticed_told_and_begun_anew(
+    replaced: bool, short_directory: Path
+) -> None:
+    with plc_server() as plc:
+        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
+        config = config_for(short_directory / "data", modbus=[gate])
+        path = short_directory / "data" / "events.db"
+        with peers(config) as them:
+            with running(config, short_directory) as process:
+                them.tell(camera(1), scorer_alive())
+                them.send(verdict(0))
+                them.await_acks()
+                for name in path.parent.glob("events.db*"):
+                    name.rename(name.with_name(f"was-{name.name}"))
+                if replaced:
+                    path.touch()
+                them.send(verdict(1))
+                assert process.popen.wait(30) == EXIT_RECOVERABLE
+                assert them.hear() == 1, "what has no place is not acknowledged"
+                why = "was replaced by another file" if replaced else "is gone"
+                assert f"event store {path} {why}" in process.log.read_text()
+                assert plc.block.fault is Fault.STOPPED
+                assert not plc.block.status & (Status.PASS | Status.ONLINE)
+            with running(config, short_directory) as process:
+                them.await_acks()
+                them.tell(end(2))
+                assert process.stop() == EXIT_OK
+    with existing(config) as store:
+        (audit,) = store.audit()
+        assert audit.agrees
+        assert audit.book.counts[Outcome.PASS] == 1
+        assert audit.book.unscored["lost"] == 1, "that of the store that is gone"
 
 
 def test_a_full_disk_does_not_lose_what_is_stored_and_heals(short_directory: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
-from contract.clock import NS_PER_S
+from contract.clock import NS_PER_S, SystemClock
 from contract.documents import LedgerDocument
-from contract.messages import Outcome
+from contract.messages import Outcome, StreamKey
 from flawline.__main__ import run
 from sinks.ledger.book import Book
 from sinks.store.event import Event
@@ -18,15 +19,30 @@ from tests.sinks.kit import STREAM, verdict
 S0 = 1_790_000_000 * NS_PER_S
 
 
-def _store(directory: Path, *, admitted: int, told: int, ended: bool) -> str:
+def _store(
+    directory: Path,
+    *,
+    admitted: int,
+    told: int,
+    ended: bool,
+    age_s: int = 0,
+    stream: StreamKey = STREAM,
+) -> str:
     """A store with the book of one stream: so many PASS of the frames that were taken in."""
+    now_ns = SystemClock().wall_ns()
     url = f"sqlite:///{directory / 'events.db'}"
-    book = Book(STREAM, opened_ns=S0, decoded=3 * admitted, ended=ended)
+    book = Book(
+        stream,
+        opened_ns=S0,
+        updated_ns=now_ns - age_s * NS_PER_S,
+        decoded=3 * admitted,
+        ended=ended,
+    )
     book.admit(admitted, 0.0)
     events = []
     for frame_id in range(told):
         book.settle(frame_id, Outcome.PASS, None, 0.0)
-        header = verdict(frame_id, captured_ns=S0 + frame_id * NS_PER_S)
+        header = verdict(frame_id, stream=stream, captured_ns=S0 + frame_id * NS_PER_S)
         events.append(Event.of(header, arrived_ns=S0, evidence=None))
     with Store.open(url) as store:
         store.write(events=events, drops=[], books=[book])
@@ -60,3 +76,48 @@ def test_a_stream_that_ended_without_all_outcomes_does_not_balance(
     assert not document.balanced
     assert run(["ledger", "--store", url]) == 1
     assert "ledger balanced: no" in capsys.readouterr().out
+
+
+def test_a_book_that_nobody_keeps_any_more_does_not_balance(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A station that was killed: all that it told has an outcome, but it told not all."""
+    url = _store(tmp_path, admitted=3, told=3, ended=False, age_s=3600)
+    assert run(["ledger", "--store", url]) == 1
+    shown = capsys.readouterr().out
+    assert "ledger balanced: no" in shown
+    assert "was never closed, and no sinks keep it" in shown
+
+
+def test_open_books_of_a_station_that_does_not_run_are_closed_by_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    config = tmp_path / "flawline.yaml"
+    line = {"name": "belt", "cameras": [{"name": "top", "source": "x.mp4"}]}
+    config.write_text(yaml.safe_dump({"data_directory": str(tmp_path / "data"), "lines": [line]}))
+    command = ["ledger", "-c", str(config)]
+    assert run([*command, "--close"]) == 1, "closing books begins no store"
+    assert "there is no event store" in capsys.readouterr().err
+    url = _store(tmp_path / "data", admitted=5, told=3, ended=False)
+    assert run(command) == 1, "no sinks run, however new the book is"
+    assert run([*command, "--close"]) == 0
+    shown = capsys.readouterr()
+    assert "closed: belt, top" in shown.err
+    assert "2 UNSCORED because lost" in shown.out
+    assert run(command) == 0
+    with Store.open_existing(url) as store:
+        [audit] = store.audit()
+    assert audit.agrees
+    assert audit.book.closed
+    assert run(["ledger", "--store", url, "--close"]) == 2
+    assert "--close with --store" in capsys.readouterr().err
+
+
+def test_a_run_that_began_in_no_year_is_shown_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absurd = STREAM._replace(epoch=(1 << 63) - 1)
+    url = _store(tmp_path, admitted=1, told=1, ended=True, stream=absurd)
+    assert run(["ledger", "--store", url]) == 0
+    assert f"epoch {absurd.epoch}" in capsys.readouterr().out

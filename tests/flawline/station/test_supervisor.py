@@ -140,11 +140,29 @@ def test_a_camera_that_cannot_work_does_not_take_the_others_with_it(tmp_path: Pa
         assert not supervisor.finished
 
 
+FINISHED = (
+    "import os, sys;"
+    "os.write(int(sys.argv[sys.argv.index('--beat-fd') + 1]), b'{\"finished\": true}\\n');"
+)
+
+
 def test_finite_cameras_come_to_an_end() -> None:
-    with Supervisor((spec("ingest", Stage.INGEST, READY),)) as supervisor:
+    with Supervisor((spec("ingest", Stage.INGEST, READY + FINISHED),)) as supervisor:
         supervisor.start()
         until(supervisor, lambda: supervisor.finished)
     assert supervisor.failed == []
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_one_that_somebody_else_stopped_is_started_again(stage: Stage, tmp_path: Path) -> None:
+    with Supervisor((waits("it", stage, tmp_path / "log"),)) as supervisor:
+        supervisor.start()
+        until(supervisor, (tmp_path / "it-up").exists)
+        first = supervisor.process_ids()["it"]
+        os.kill(first, signal.SIGTERM)
+        until(supervisor, lambda: supervisor.process_ids().get("it", first) != first)
+        assert not supervisor.finished or stage is not Stage.INGEST
+        assert not supervisor.failed
 
 
 def test_a_scorer_that_does_not_start_says_why(tmp_path: Path) -> None:
@@ -235,7 +253,7 @@ def test_a_reload_touches_only_what_changed() -> None:
 
 def test_a_reload_tries_a_camera_again_that_was_down(tmp_path: Path) -> None:
     cable = tmp_path / "cable"
-    code = f"import os, sys; os.path.exists({str(cable)!r}) or sys.exit(2);" + READY
+    code = f"import os, sys; os.path.exists({str(cable)!r}) or sys.exit(2);{READY}{FINISHED}"
     camera = spec("ingest", Stage.INGEST, code)
     with Supervisor((camera,), log_directory=tmp_path / "logs") as supervisor:
         supervisor.start()

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zmq
 from PIL import Image
 
 from contract.codec import Frame, decode, encode, encode_frame
 from contract.config_file import load_config
 from contract.errors import FlawlineError
 from contract.messages import Outcome, ProcessState, ReplyMessage, StreamKey, VerdictMessage
+from contract.sockets import endpoint_of
 from scorer.references.enrolment import enroll
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import load_model
@@ -219,6 +221,27 @@ def test_a_question_that_is_none_is_answered_and_survived(
         reply = decode(socket.recv())
     assert isinstance(reply, ReplyMessage)
     assert not reply.ok
+    assert scorer.ask("status").ok
+
+
+@pytest.mark.parametrize("kind", [zmq.DEALER, zmq.REQ, zmq.PUSH, zmq.SUB])
+@pytest.mark.parametrize(
+    "parts",
+    [[b"x"], [b""], [b"", b""], [b"", b"junk"], [b"x", b"", b"junk"], [b"\xff" * 100_000]],
+    ids=["one byte", "nothing", "empty", "junk", "odd envelope", "large"],
+)
+def test_a_peer_of_another_kind_on_the_control_channel_is_survived(
+    scorer: RunningScorer, kind: int, parts: list[bytes]
+) -> None:
+    """What has no envelope is nobody's question: it gets no answer, and disturbs no other."""
+    with zmq.Context() as context, context.socket(kind) as peer:
+        peer.linger = 2000
+        peer.connect(endpoint_of(scorer.config, "control"))
+        if kind == zmq.SUB:
+            peer.subscribe(b"".join(parts))
+        else:
+            peer.send_multipart(parts)
+        assert scorer.ask("status").ok
     assert scorer.ask("status").ok
 
 

@@ -10,7 +10,7 @@ from contract.messages import CameraState, ProcessState
 from contract.reasons import Fault
 from sinks.plc.line_health import LineHealth
 from tests.fakes import FakeClock
-from tests.sinks.kit import STREAM, camera, drop, scorer_alive, verdict
+from tests.sinks.kit import STREAM, camera, drop, end, scorer_alive, verdict
 
 
 class Line:
@@ -158,7 +158,13 @@ def test_a_live_camera_that_ended_is_a_fault(line: Line) -> None:
     assert line.health.fault() is Fault.CAMERA
 
 
-def test_a_finished_file_does_not_stop_the_other_camera() -> None:
+@pytest.mark.parametrize(
+    ("reason", "fault"),
+    [("finished", Fault.NONE), ("stopped", Fault.CAMERA), ("failed", Fault.CAMERA)],
+)
+def test_a_finished_file_does_not_stop_the_other_camera_but_one_that_was_stopped_does(
+    reason: str, fault: Fault
+) -> None:
     line = Line("top", "file")
     for admitted in range(1, 10):
         line.clock.advance(0.5)
@@ -167,7 +173,8 @@ def test_a_finished_file_does_not_stop_the_other_camera() -> None:
         line.score(admitted - 1)
         if admitted == 1:
             line.frame(0, "file", state=CameraState.ENDED, live=False)
-    assert line.health.fault() is Fault.NONE
+            line.health.observe(end(0, stream=STREAM._replace(camera="file"), reason=reason))
+    assert line.health.fault() is fault
 
 
 def test_a_new_epoch_starts_counting_again(line: Line) -> None:
