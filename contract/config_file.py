@@ -18,6 +18,10 @@ from contract.redact import redact, redact_value
 
 Location = tuple[int | str, ...]
 
+# A hundred cameras take some 50 kB and 5,000 values.
+MAX_BYTES = 256 << 10
+MAX_VALUES = 50_000
+
 # PyYAML lets some mistakes in tagged values through as they come: `!!int ""`, `!!bool perhaps`.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
@@ -72,10 +76,16 @@ def locate_config(path: Path) -> tuple[Config, Places]:
         ConfigMistakes: as `load_config`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"cannot read configuration {path}", reason) from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError(
+            f"configuration {path} is larger than {MAX_BYTES >> 10} kB", "is it the right file?"
+        )
     return _parse(text, name=str(path), base=path.resolve().parent)
 
 
@@ -93,9 +103,12 @@ def _parse(text: str, *, name: str, base: Path) -> tuple[Config, Places]:
     places = Places(name, lines)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _require_size(node, name)
         document = yaml.safe_load(text)
         duplicates: list[ConfigFinding] = []
         _index(node, (), lines, duplicates, name)
+    except ConfigMistakes:
+        raise
     except _YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or type(error).__name__
@@ -121,6 +134,31 @@ def _parse(text: str, *, name: str, base: Path) -> tuple[Config, Places]:
                 if not _follows_from_another(dict(detail), details)
             ]
         ) from None
+
+
+def _require_size(node: yaml.Node | None, name: str) -> None:
+    """Refuse a few lines of aliases that stand for millions of values.
+
+    Raises:
+        ConfigMistakes: more than `MAX_VALUES`, or a value that contains itself.
+    """
+    known: dict[int, int] = {}
+
+    def size(each: yaml.Node) -> int:
+        if id(each) not in known:
+            known[id(each)] = MAX_VALUES + 1  # meeting it again inside itself is endless
+            known[id(each)] = 1 + sum(map(size, _children(each)))
+        return known[id(each)]
+
+    if node is not None and size(node) > MAX_VALUES:
+        said = f"more than {MAX_VALUES} values, with its aliases written out"
+        raise ConfigMistakes([ConfigFinding(severity="error", file=name, text=said)])
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [each for pair in node.value for each in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _index(

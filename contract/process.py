@@ -28,6 +28,7 @@ from contract.reasons import RestartReason
 from contract.redact import RedactingFormatter, redact
 
 HEARTBEAT_S = 0.2
+PRIVATE_UMASK = 0o077  # events and pictures may show people and what a plant makes
 POLL_MS = 50
 
 log = logging.getLogger(__name__)
@@ -163,6 +164,7 @@ def run_process(
         )
     add_arguments(parser)
     arguments = parser.parse_args(argv)
+    os.umask(PRIVATE_UMASK)
     configure_logging(name, arguments.log_level)
     shell = Shell(
         clock=SystemClock(),

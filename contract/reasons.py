@@ -277,6 +277,7 @@ class DeliveryReason(StrEnum):
     STATUS = "status"
     STORAGE = "storage"
     PRUNE = "prune"
+    CLOCK = "clock"
     DISK = "disk"
     DISK_FULL = "disk_full"
     PICTURE = "picture"
@@ -322,6 +323,11 @@ DELIVERY_REASONS: Final[Mapping[DeliveryReason, DeliveryMeaning]] = MappingProxy
         ),
         DeliveryReason.PRUNE: DeliveryMeaning(
             "old events could not be deleted", "look at the disk and the database"
+        ),
+        DeliveryReason.CLOCK: DeliveryMeaning(
+            "the wall clock stepped, or stands far from when something was last stored: nothing is "
+            "deleted by age until it has gone on evenly for a day",
+            "look at this host's clock and its time service; after a long pause: nothing",
         ),
         DeliveryReason.DISK: DeliveryMeaning(
             "a picture could not be written", "look at the disk: permissions, hardware"

@@ -22,3 +22,7 @@ class FakeClock:
         """Move both clocks forward."""
         self._wall_ns += round(seconds * NS_PER_S)
         self._monotonic_s += seconds
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock, as a person or a time service may."""
+        self._wall_ns += round(seconds * NS_PER_S)

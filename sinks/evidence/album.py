@@ -50,13 +50,27 @@ class Album:
         folders[path.parent] = folders.get(path.parent, 0) + len(picture)
         return path
 
-    def tidy(self, now_ns: int, *, limit: int) -> int:
+    @property
+    def newest_day_ns(self) -> int | None:
+        """Noon (UTC) of the newest day with pictures; None: there are none."""
+        try:
+            noon = datetime.fromisoformat(f"{max(self._days, default='')}T12:00:00+00:00")
+        except ValueError:
+            return None
+        return int(noon.timestamp()) * NS_PER_S
+
+    def tidy(self, now_ns: int | None, *, limit: int) -> int:
         """Delete up to `limit` pictures, oldest first; how many.
 
         Those go that are too old, too many, or in the way of the event store on a full disk.
+
+        Args:
+            now_ns: None: none is too old, because nobody knows what time it is.
         """
-        oldest_s = now_ns / NS_PER_S - self._max_age_s
-        oldest_day = datetime.fromtimestamp(oldest_s, UTC).strftime("%Y-%m-%d")
+        oldest_s, oldest_day = 0.0, ""
+        if now_ns is not None:
+            oldest_s = now_ns / NS_PER_S - self._max_age_s
+            oldest_day = datetime.fromtimestamp(oldest_s, UTC).strftime("%Y-%m-%d")
         num_deleted = 0
         for day in sorted(self._days):
             excess_bytes = max(self.total_bytes - self._max_bytes, self._missing_bytes())

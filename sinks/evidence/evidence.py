@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from contract.backlog import Backlog
-from contract.clock import NS_PER_S, Clock
+from contract.clock import NS_PER_S, Clock, WallWatch
 from contract.codec import Evidence
 from contract.config_sinks import EvidenceSettings
 from contract.errors import ImageError, StorageError
@@ -94,13 +94,15 @@ class EvidenceFolder:
             max_bytes=self._settings.max_bytes,
             max_age_s=self._settings.max_age_days * DAY_S,
         )
+        wall = WallWatch(self._clock, written_ns=album.newest_day_ns)
         while not stop.is_set() or len(self._waiting):
             evidence = self._waiting.take(0 if stop.is_set() else IDLE_S)
             if evidence is not None:
                 self._file(album, evidence)
             if self._tidy.due():
                 with self._counted():
-                    album.tidy(self._clock.wall_ns(), limit=TIDY_PICTURES)
+                    now_ns = self._clock.wall_ns() if wall.trusted() else None
+                    album.tidy(now_ns, limit=TIDY_PICTURES)
 
     def _file(self, album: Album, evidence: Evidence) -> None:
         verdict = evidence.header.verdict

@@ -110,6 +110,7 @@ class Metrics:
         self._errors = counter("sink_errors", "Errors of a sink", "sink", "reason")
         self._wire_errors = counter("wire_errors", "Messages that break the wire contract")
         self._open_frames = gauge("ledger_open_frames", "Admitted frames without an outcome")
+        self._pruned = counter("pruned_rows", "Events and drops that were deleted by age")
         self._contradictions = counter(
             "ledger_contradictions", "Frames that were given a second outcome, ignored", *CAMERA
         )
@@ -232,6 +233,10 @@ class Metrics:
     def failed(self, sink: str, reason: DeliveryReason) -> None:
         """Count an error of `sink`."""
         self._errors.labels(sink, reason).inc()
+
+    def pruned(self, count: int) -> None:
+        """Count rows that were deleted by age."""
+        self._pruned.inc(count)
 
     def wire_error(self) -> None:
         self._wire_errors.inc()

@@ -23,7 +23,7 @@ from tenacity import (
 )
 
 from contract.channels import CHANNELS
-from contract.clock import NS_PER_S, Clock
+from contract.clock import NS_PER_S, Clock, WallWatch
 from contract.config_sinks import Sinks
 from contract.errors import StorageError
 from contract.messages import (
@@ -33,7 +33,7 @@ from contract.messages import (
     StatusMessage,
 )
 from contract.process import Every
-from contract.reasons import DeliveryReason
+from contract.reasons import DELIVERY_REASONS, DeliveryReason
 from sinks.arrival import Arrival, EvidencePath
 from sinks.metrics.metrics import Metrics
 from sinks.recorder.draft import Draft
@@ -78,6 +78,10 @@ class Recorder:
         self._tick = Every(TICK_S, clock)
         self._complain = Every(60.0, clock)
         self._contradicted = Every(60.0, clock)
+        self._told_pruned = Every(3600.0, clock)
+        self._told_clock = Every(3600.0, clock)
+        self._wall = WallWatch(clock, written_ns=store.written_ns())
+        self._pruned = 0
         self._gone: StoreGone | None = None
         metrics.carry_on(self._books.open_books)
 
@@ -216,9 +220,21 @@ class Recorder:
             log.error("%s; trying again, nothing is acknowledged", error)
 
     def _prune(self) -> None:
+        if not self._wall.trusted():
+            self._metrics.failed(self.name, DeliveryReason.CLOCK)
+            if self._told_clock.due():
+                log.warning("%s", DELIVERY_REASONS[DeliveryReason.CLOCK].text)
+            return
         oldest_ns = self._clock.wall_ns() - round(self._settings.event_max_age_days * DAY_NS)
         try:
-            self._store.prune(oldest_ns, limit=PRUNE_ROWS)
+            pruned = self._store.prune(oldest_ns, limit=PRUNE_ROWS)
         except StorageError as error:
             self._metrics.failed(self.name, DeliveryReason.PRUNE)
             log.warning("old events stay: %s", error)
+            return
+        self._metrics.pruned(pruned)
+        self._pruned += pruned
+        if self._pruned and self._told_pruned.due():
+            days = self._settings.event_max_age_days
+            log.info("%d events and drops older than %g days were deleted", self._pruned, days)
+            self._pruned = 0

@@ -163,3 +163,37 @@ def test_a_folder_or_a_picture_is_no_configuration(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8 text"):
         load_config(tmp_path / "x.yaml")
+
+
+def test_a_few_lines_that_stand_for_millions_are_refused() -> None:
+    """Ten lines of aliases, each of ten of the line before."""
+    lines = ["a0: &a0 [" + ", ".join(["x"] * 10) + "]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    assert "more than 50000 values, with its aliases written out" in complaint("\n".join(lines))
+
+
+def test_a_value_that_contains_itself_is_refused() -> None:
+    assert "more than 50000 values" in complaint("lines: &lines [*lines]")
+
+
+def test_aliases_that_save_typing_are_read() -> None:
+    text = """\
+lines:
+  - name: left
+    cameras:
+      - name: l
+        source: a.mp4
+        region: &region {x_px: 0, y_px: 0, width_px: 99, height_px: 99}
+  - name: right
+    cameras: [{name: r, source: b.mp4, region: *region}]
+"""
+    config = parse_config(text, name="belt.yaml", base=Path("/srv"))
+    regions = [camera.region for _, camera in config.cameras()]
+    assert regions[0] == regions[1] is not None
+
+
+def test_a_file_that_is_no_configuration_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_text("x" * (1 << 20))
+    with pytest.raises(ConfigError, match="larger than 256 kB: is it the right file"):
+        load_config(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,12 @@ def test_a_stream_from_first_frame_to_closed_book(short_directory: Path) -> None
         assert events[5].reason == "deadline_missed"
         assert events[4].evidence is not None
         assert (config.evidence_directory / events[4].evidence).is_file()
+    open_to_others = [
+        path
+        for path in (short_directory / "data").rglob("*")
+        if stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    assert not open_to_others
 
 
 def test_killed_in_mid_stream_no_frame_is_lost_or_told_twice(short_directory: Path) -> None:

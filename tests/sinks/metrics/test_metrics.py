@@ -212,6 +212,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_camera_expected",
         "flawline_camera_frame_age_seconds",
         "flawline_sink_queue_items",
+        "flawline_pruned_rows",
         "flawline_sink_dropped",
         "flawline_sink_errors",
         "flawline_wire_errors",

@@ -289,3 +289,20 @@ def test_contradicting_drops_are_counted_per_frame(tmp_path: Path, kind: str) ->
         assert it.contradictions() == (4 if kind == "duplicate" else 2)
         (audit,) = it.store.audit()
         assert audit.agrees
+
+
+def test_a_clock_that_steps_far_ahead_deletes_nothing(tmp_path: Path) -> None:
+    """Every event is 400 days old at once; a day later that is so."""
+    with desk(tmp_path, event_max_age_days=365) as it:
+        it.recorder.offer(arrival(verdict(0, captured_ns=it.clock.wall_ns())))
+        it.await_acks(0)
+        it.clock.step(400 * 86_400.0)
+        it.tick()
+        distrust = {"sink": "record", "reason": "clock"}
+        until(lambda: value_of(it.metrics, "sink_errors_total", **distrust) > 0)
+        assert len(list(it.store.events())) == 1
+        it.clock.advance(86_400.0)
+        until(lambda: value_of(it.metrics, "pruned_rows_total") == 1)
+        assert not list(it.store.events())
+        [audit] = it.store.audit()
+        assert audit.agrees
