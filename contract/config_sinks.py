@@ -47,7 +47,7 @@ class Modbus(Section):
     line: Name = Field(description="the line whose verdicts go here")
     host: str = Field(min_length=1, description="host name or address of the PLC")
     port: Port = Field(502, description="TCP port of the PLC")
-    device_id: int = Field(1, ge=0, le=247, description="Modbus device (unit) id")
+    device_id: int = Field(1, ge=0, le=255, description="Modbus device (unit) id")
     base_register: int = Field(0, ge=0, le=65000, description="first holding register")
     heartbeat_s: float = Field(0.15, ge=0.05, le=2, description="period of the heartbeat counter")
     hold_s: float = Field(
@@ -61,6 +61,11 @@ class Modbus(Section):
     fault_after_late: int = Field(3, ge=1, le=1000, description="late results in a row: fault")
     silence_s: float = Field(
         2.0, gt=0, le=600, description="no fresh frame or scorer heartbeat for this long: fault"
+    )
+    guard: bool = Field(
+        True,
+        description="a second connection, of another process, clears a result that stands although "
+        "the sinks are gone; false: the PLC takes one connection only, its own watchdog must act",
     )
 
 

@@ -26,6 +26,7 @@ class Fault(IntEnum):
     LATE = 5
     ENDED = 6
     STOPPED = 7
+    SINKS = 8
     RESULT_INVALID = 10
     RESULT_LATE = 11
     RESULT_UNSCORED = 12
@@ -78,6 +79,11 @@ FAULTS: Final[Mapping[Fault, FaultMeaning]] = MappingProxyType(
             "the sinks were stopped, or cannot go on",
             "start the station again; if it runs, its log says what is wrong",
             False,
+        ),
+        Fault.SINKS: FaultMeaning(
+            "the sinks give no sign of life: their guard cleared the result",
+            "look at the log of the sinks; they are started again by themselves",
+            True,
         ),
         Fault.RESULT_INVALID: FaultMeaning(
             "this frame cannot be trusted", "reject the part; look at the camera if it stays", False

@@ -19,12 +19,13 @@ WRITE_MULTIPLE = 16
 
 
 class PlcServer:
-    """What was written to the PLC: every write of a block, in order."""
+    """What was written to the PLC: the block after every write, in order."""
 
     def __init__(self, port: int, base_register: int) -> None:
         self.port = port
         self.base_register = base_register
         self.blocks: list[RegisterBlock] = []
+        self._words = [0] * NUM_WORDS
 
     @property
     def block(self) -> RegisterBlock:
@@ -41,7 +42,8 @@ class PlcServer:
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         if function_code == WRITE_MULTIPLE and values and address == self.base_register:
-            self.blocks.append(RegisterBlock.of_words([int(value) for value in values]))
+            self._words[: len(values)] = [int(value) for value in values]
+            self.blocks.append(RegisterBlock.of_words(self._words))
         return None
 
 

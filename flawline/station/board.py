@@ -59,7 +59,9 @@ def board(
     With `trouble` the figures are old, and that is why.
     """
     processes = ", ".join(
-        f"{name} {states.get(name, _UNKNOWN).process}" for name in ("scorer", "sinks")
+        f"{name} {states.get(name, _UNKNOWN).process}"
+        for name in ("scorer", "sinks", "guard")
+        if name != "guard" or name in states
     )
     table = Table(
         title=f"station {config.station}: {processes}",

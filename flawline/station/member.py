@@ -67,8 +67,8 @@ class Member:
         return State("ended" if self.exit_code == EXIT_OK else "failed", NOTHING)
 
 
-def by_stage(members: Sequence[Member], *, first: Stage) -> list[list[Member]]:
-    """`members` by place in the pipeline, from one end to the other; no empty lists."""
-    stages = sorted(Stage, reverse=first is Stage.SINKS)
+def by_stage(members: Sequence[Member], *, starting: bool) -> list[list[Member]]:
+    """`members` by place in the pipeline, in the order of a start or a stop; no empty lists."""
+    stages = sorted(Stage, reverse=starting)
     grouped = ([m for m in members if m.spec.stage is stage] for stage in stages)
     return [group for group in grouped if group]

@@ -20,6 +20,7 @@ class Stage(IntEnum):
     INGEST = 0
     SCORER = 1
     SINKS = 2
+    GUARD = 3
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,18 @@ class ProcessSpec:
 
 
 def processes_of(config: Config, config_path: Path) -> tuple[ProcessSpec, ...]:
-    """The processes of a station: sinks, scorer, and an ingest for each camera."""
+    """The processes of a station: guard, sinks, scorer, and an ingest for each camera."""
     path = str(config_path)
     limits = config.supervisor
+    guard = ProcessSpec(
+        "guard",
+        Stage.GUARD,
+        ("-m", "sinks.plc", path),
+        limits.sinks_hung_after_s,
+        config.sinks.modbus,
+    )
     return (
+        *([guard] if any(plc.guard for plc in config.sinks.modbus) else []),
         ProcessSpec(
             "sinks",
             Stage.SINKS,

@@ -84,7 +84,7 @@ class Supervisor:
         Raises:
             FlawlineError: a process ended, or was not ready in five minutes.
         """
-        for members in by_stage(self._members, first=Stage.SINKS):
+        for members in by_stage(self._members, starting=True):
             self._start(members, stopping)
 
     def tend(self) -> None:
@@ -118,7 +118,7 @@ class Supervisor:
             for name, member in known.items()
             if name in wanted and (member.spec != wanted[name] or member.is_down)
         ]
-        for members in by_stage([*removed, *changed], first=Stage.INGEST):
+        for members in by_stage([*removed, *changed], starting=False):
             self._stop(members)
         for member in known.values():
             member.spec = wanted.get(member.spec.name, member.spec)
@@ -126,7 +126,7 @@ class Supervisor:
                 member.child.vitals.hung_after_s = member.spec.hung_after_s
         self._members = [*(m for m in known.values() if m not in removed), *added]
         done = [f"{member.spec.name}: stopped" for member in removed]
-        for members in by_stage([*changed, *added], first=Stage.SINKS):
+        for members in by_stage([*changed, *added], starting=True):
             try:
                 self._start(members, stopping)
             except _NotStarted as error:
@@ -179,12 +179,12 @@ class Supervisor:
         return {m.spec.name: m.child.process_id for m in self._members if m.child is not None}
 
     def stop(self) -> None:
-        """Stop cameras, then scorer, then sinks, so that nothing in flight is lost.
+        """Stop cameras, then scorer, sinks and guard, so that nothing in flight is lost.
 
         Each gets the time it needs, as long as it gets on.
         """
         self._closing = True
-        for members in by_stage(self._members, first=Stage.INGEST):
+        for members in by_stage(self._members, starting=False):
             self._stop(members)
 
     def _member(self, spec: ProcessSpec) -> Member:

@@ -80,6 +80,19 @@ REGISTERS: Final = (
     Register("heartbeat", "H"),
     Register("sequence", "H"),
 )
+
+
+def offset_of(name: str) -> int:
+    """Where the first word of a register stands in the block.
+
+    >>> offset_of("heartbeat")
+    8
+    """
+    before = [register.kind for register in REGISTERS[: _NAMES.index(name)]]
+    return struct.calcsize(">" + "".join(before)) // 2
+
+
+_NAMES: Final = tuple(register.name for register in REGISTERS)
 _FORMAT: Final = ">" + "".join(register.kind for register in REGISTERS)
 NUM_WORDS: Final = struct.calcsize(_FORMAT) // 2
 

@@ -14,10 +14,12 @@ import pytest
 import yaml
 
 from contract.messages import Outcome
+from contract.reasons import Fault
+from sinks.plc.registers import Status
 from tests.integration.station import Station
 from tests.integration.test_station import SCORED, line, metrics_on, taught_line, teach
 from tests.pictures import save_picture
-from tests.plc import free_port
+from tests.plc import PlcServer, free_port, plc_server
 
 HUNG_S = {"ingest_hung_after_s": 6, "scorer_hung_after_s": 20, "sinks_hung_after_s": 6}
 ONE_THREAD = {"model": {"num_threads": 1}}
@@ -75,6 +77,68 @@ def test_a_process_that_hangs_is_killed_and_started_again(
     assert f"{name}: no sign for" in station.log
     assert f"{name} hung, starts again in" in station.log
     require_sound(station)
+
+
+def shows_pass(plc: PlcServer) -> bool:
+    return bool(plc.block.status & Status.PASS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_pass_does_not_stand_when_the_sinks_are_gone(
+    number: signal.Signals, short_directory: Path, folder: Path
+) -> None:
+    """At the moment of a PASS: the guard clears it, and the sinks come back."""
+    with plc_server() as plc:
+        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
+        station = Station(
+            short_directory,
+            [taught_line("belt", folder, fps=5, loop=True)],
+            {
+                "sinks": {**metrics_on(0), "modbus": [gate]},
+                "scorer": ONE_THREAD,
+                "supervisor": HUNG_S,
+            },
+        )
+        teach(station, "belt")
+        with station:
+            station.until(partial(shows_pass, plc), "a PASS is shown")
+            station.send(number, "sinks")
+            written = len(plc.blocks)
+            station.until(
+                lambda: not plc.block.status & (Status.PASS | Status.ONLINE), "it is cleared"
+            )
+            assert Fault.SINKS in {block.fault for block in plc.blocks[written - 1 :]}
+            station.until(partial(shows_pass, plc), "a PASS is shown again")
+            assert station.stop() == 0
+        assert plc.block.fault is Fault.STOPPED
+        assert not plc.block.status & (Status.PASS | Status.ONLINE)
+
+
+def test_a_pass_does_not_stand_when_sinks_cannot_start_and_the_station_stops(
+    short_directory: Path, folder: Path
+) -> None:
+    with plc_server() as plc:
+        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
+        station = Station(
+            short_directory,
+            [taught_line("belt", folder, fps=5, loop=True)],
+            {"sinks": {**metrics_on(0), "modbus": [gate]}, "scorer": ONE_THREAD},
+        )
+        teach(station, "belt")
+        store = station.config.data_directory / "events.db"
+        with station:
+            station.until(partial(shows_pass, plc), "a PASS is shown")
+            station.send(signal.SIGKILL, "sinks")
+            for path in store.parent.glob("events.db*"):
+                path.rename(path.with_name(f"was-{path.name}"))
+            store.mkdir()
+            station.until(
+                lambda: "sinks ended (exit code 1), starts again in" in station.log,
+                "the sinks cannot start any more",
+            )
+            station.stop()
+        assert plc.block.fault is Fault.SINKS
+        assert not plc.block.status & (Status.PASS | Status.ONLINE)
 
 
 def test_files_in_the_working_directory_do_not_run_in_the_place_of_ours(

@@ -11,6 +11,7 @@ import pytest
 from contract.config import Config
 from flawline.station.processes import ProcessSpec, processes_of
 
+PLC = {"name": "gate", "line": "a", "host": "10.0.0.9"}
 EVERYTHING = {"sinks", "scorer", "ingest a-top", "ingest a-side", "ingest b-top"}
 
 
@@ -27,8 +28,8 @@ def config(line: Mapping[str, Any], camera: Mapping[str, Any], more: Mapping[str
                 },
                 {"name": "b", "cameras": [{"name": "b-top", "source": "/dev/video2"}]},
             ],
-            "sinks": {"modbus": [{"name": "gate", "line": "a", "host": "10.0.0.9"}]},
             **more,
+            "sinks": {"modbus": [PLC], **more.get("sinks", {})},
         }
     )
 
@@ -51,6 +52,7 @@ def config(line: Mapping[str, Any], camera: Mapping[str, Any], more: Mapping[str
         ({"deadline_s": 2.0}, {}, {}, {"scorer", "ingest a-top", "ingest a-side"}),
         ({}, {}, {"scorer": {"max_batch_frames": 2}}, {"scorer"}),
         ({}, {}, {"sinks": {"queue_size": 99}}, {"sinks"}),
+        ({}, {}, {"sinks": {"modbus": [PLC | {"port": 1502}]}}, {"sinks", "guard"}),
         ({}, {}, {"supervisor": {"scorer_hung_after_s": 99}}, set()),
         ({}, {}, {"station": "other"}, EVERYTHING),
         ({}, {}, {"data_directory": "/other"}, EVERYTHING),
@@ -63,7 +65,7 @@ def test_only_what_reads_a_setting_is_touched_by_it(
     path = Path("station.yaml")
     before = {spec.name: spec for spec in processes_of(config({}, {}, {}), path)}
     after = {spec.name: spec for spec in processes_of(config(line, camera, more), path)}
-    assert before.keys() == after.keys() == EVERYTHING
+    assert before.keys() == after.keys() == EVERYTHING | {"guard"}
     assert {name for name in after if after[name] != before[name]} == touched
 
 
@@ -77,3 +79,9 @@ def test_a_mask_that_was_drawn_anew_concerns_the_scorer(tmp_path: Path) -> None:
     before, same, after = specs(b"old"), specs(b"old"), specs(b"new")
     assert before == same
     assert {old.name for old, new in zip(before, after, strict=True) if old != new} == {"scorer"}
+
+
+@pytest.mark.parametrize("modbus", [[], [PLC | {"guard": False}]])
+def test_where_nothing_is_to_be_guarded_there_is_no_guard(modbus: list[dict[str, Any]]) -> None:
+    specs = processes_of(config({}, {}, {"sinks": {"modbus": modbus}}), Path("station.yaml"))
+    assert {spec.name for spec in specs} == EVERYTHING

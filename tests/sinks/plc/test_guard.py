@@ -1,0 +1,140 @@
+"""The guard clears what stands without a sign of life, and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from pymodbus.client import ModbusTcpClient
+
+from contract.clock import SystemClock
+from contract.config_sinks import Modbus
+from contract.reasons import Fault
+from sinks.plc.guard import Guard, Stillness
+from sinks.plc.registers import RegisterBlock, Status
+from tests.fakes import FakeClock
+from tests.plc import PlcServer, free_port, plc_server
+from tests.sinks.kit import until
+
+GOOD = RegisterBlock(
+    status=Status.PASS | Status.ONLINE, fault=Fault.NONE, score=0.1, heartbeat=7, sequence=3
+)
+
+
+def words(**changes: int) -> list[int]:
+    fields = {"status": Status.PASS | Status.ONLINE, "heartbeat": 7, "sequence": 3} | changes
+    fields["status"] = Status(fields["status"])
+    return RegisterBlock(**fields).words()  # type: ignore[arg-type]
+
+
+def test_what_moves_is_trusted_for_ever() -> None:
+    clock = FakeClock()
+    stillness = Stillness(clock, limit_s=0.6)
+    for beat in range(100):
+        assert not stillness.is_over(words(heartbeat=beat))
+        clock.advance(0.5)
+        assert not stillness.is_over(words(heartbeat=beat, sequence=beat))
+        clock.advance(0.5)
+
+
+@pytest.mark.parametrize(
+    ("status", "over"),
+    [
+        (Status.PASS | Status.ONLINE, True),
+        (Status.PASS, True),
+        (Status.FAIL | Status.ONLINE, True),
+        (Status.ONLINE, True),
+        (Status.FAULT, False),
+        (Status(0), False),
+    ],
+)
+def test_bits_that_stand_are_over_once_the_limit_has_passed(status: Status, over: bool) -> None:
+    clock = FakeClock()
+    stillness = Stillness(clock, limit_s=0.6)
+    assert not stillness.is_over(words(status=status))
+    clock.advance(0.59)
+    assert not stillness.is_over(words(status=status))
+    clock.advance(0.01)
+    assert stillness.is_over(words(status=status)) is over
+
+
+def test_after_a_gap_it_begins_anew() -> None:
+    """The cable was out: the sinks may write at any moment again."""
+    clock = FakeClock()
+    stillness = Stillness(clock, limit_s=0.6)
+    stillness.is_over(words())
+    stillness.forget()
+    clock.advance(60.0)
+    assert not stillness.is_over(words())
+    clock.advance(0.61)
+    assert stillness.is_over(words())
+
+
+class Sinks:
+    """What the sinks would write, by hand."""
+
+    def __init__(self, plc: PlcServer) -> None:
+        self._client = ModbusTcpClient("127.0.0.1", port=plc.port, retries=0)
+
+    def write(self, block: RegisterBlock) -> None:
+        answer = self._client.write_registers(0, block.words(), device_id=1)
+        assert not answer.isError()
+
+    def close(self) -> None:
+        self._client.close()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def guarding(port: int) -> Iterator[Guard]:
+    settings = Modbus.model_validate(
+        {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": port, "heartbeat_s": 0.05}
+    )
+    guard, stop = Guard(settings, SystemClock()), threading.Event()
+    thread = threading.Thread(target=guard.work, args=[stop])
+    thread.start()
+    try:
+        yield guard
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_a_pass_of_sinks_that_are_gone_is_cleared_and_their_counters_stay() -> None:
+    with plc_server() as plc, guarding(plc.port):
+        sinks = Sinks(plc)
+        sinks.write(GOOD)
+        sinks.close()
+        until(lambda: plc.block.fault is Fault.SINKS)
+        assert plc.block.status is Status.FAULT
+        assert (plc.block.heartbeat, plc.block.sequence) == (7, 3)
+        cleared = len(plc.blocks)
+    assert len(plc.blocks) == cleared, "what is clear is left alone, at the end as well"
+
+
+def test_sinks_that_come_back_are_trusted_again() -> None:
+    with plc_server() as plc, guarding(plc.port) as guard:
+        sinks = Sinks(plc)
+        sinks.write(GOOD)
+        until(lambda: plc.block.fault is Fault.SINKS)
+        for beat in range(30):
+            sinks.write(RegisterBlock(status=GOOD.status, fault=Fault.NONE, heartbeat=beat))
+            looks = guard.looks
+            until(lambda n=looks: guard.looks > n)  # type: ignore[misc]
+            assert plc.block.status == GOOD.status
+        sinks.close()
+
+
+def test_a_plc_that_comes_later_is_found() -> None:
+    port = free_port()
+    with guarding(port) as guard:
+        until(lambda: "cannot be reached" in guard.state)
+        with plc_server(port) as plc:
+            until(lambda: guard.state == "guarded")
+            sinks = Sinks(plc)
+            sinks.write(GOOD)
+            sinks.close()
+            until(lambda: plc.block.fault is Fault.SINKS)
+        until(lambda: "cannot be reached" in guard.state)
