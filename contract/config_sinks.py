@@ -8,7 +8,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from contract.messages import Name
-from contract.section import HttpUrl, Port, ResolvedPath, Section
+from contract.section import Host, HttpUrl, Port, ResolvedPath, Section
 
 MODBUS_WORDS: Final = 10
 
@@ -45,7 +45,7 @@ class Modbus(Section):
 
     name: Name = Field(description="unique in the station")
     line: Name = Field(description="the line whose verdicts go here")
-    host: str = Field(min_length=1, description="host name or address of the PLC")
+    host: Host = Field(description="host name or address of the PLC")
     port: Port = Field(502, description="TCP port of the PLC")
     device_id: int = Field(1, ge=0, le=255, description="Modbus device (unit) id")
     base_register: int = Field(0, ge=0, le=65000, description="first holding register")
@@ -72,7 +72,7 @@ class Modbus(Section):
 class MetricsSettings(Section):
     """The Prometheus exporter of the sinks process."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: Host = Field("127.0.0.1", description="address to listen on")
     port: Port = Field(9464, description="0 takes a free port and logs it")
 
 

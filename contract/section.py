@@ -42,9 +42,27 @@ def _no_credentials(url: str) -> str:
     return url
 
 
+def _host(host: str) -> str:
+    """What a resolver may be asked: anything else would crash it, again at each try."""
+    try:
+        encoded = host.encode("idna")
+    except UnicodeError:
+        encoded = b""
+    if not encoded or re.search(rb"[^!-~]|[/@?#]", encoded):
+        raise ValueError("must be a host name or an address")
+    return host
+
+
 def _http_url(url: str) -> str:
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL with a host")
+    _host(parts.hostname)
+    try:
+        _ = parts.port
+    except ValueError:
+        if "@" not in url:
+            raise ValueError("the port must be a number from 0 to 65535") from None
     return url
 
 
@@ -63,6 +81,7 @@ SourceUrl = Annotated[
     str, Field(min_length=1), AfterValidator(_no_credentials), AfterValidator(_resolve_source)
 ]
 HttpUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_no_credentials)]
+Host = Annotated[str, Field(min_length=1), AfterValidator(_host)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Score = Annotated[float, Field(ge=0, le=1)]

@@ -11,6 +11,7 @@ from contract.config import Camera, Config, Line
 from contract.errors import ConfigError
 from contract.messages import CameraState, StreamKey
 from ingest.drops import Drops
+from ingest.epochs import next_epoch
 from ingest.picture import Shot
 from ingest.slot import Slot
 from ingest.source import Kind, kind_of
@@ -68,11 +69,12 @@ def begin(config: Config, camera_name: str, clock: Clock) -> Session:
     kind = kind_of(camera.source)
     waits = camera.pace == "fast" and not kind.live
     drops = Drops()
+    epoch = next_epoch(config.data_directory / "epochs", camera.name, clock)
     return Session(
         line=line,
         camera=camera,
         kind=kind,
-        stream=StreamKey(config.station, line.name, camera.name, clock.wall_ns() // 1_000_000),
+        stream=StreamKey(config.station, line.name, camera.name, epoch),
         waits=waits,
         slot=Slot(FAST_CAPACITY) if waits else Slot(1, overwritten=drops.overwritten),
         drops=drops,

@@ -42,7 +42,7 @@ from sinks.store.event import Event
 
 GIVE_UP_S = 2.0
 IDLE_S = 0.2
-MAX_WAIT_S = 300.0
+MAX_WAIT_S = 30.0  # what waits behind this event waits as long
 HEALS: Final = frozenset({408, 425, 429})
 
 log = logging.getLogger(__name__)

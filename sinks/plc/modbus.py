@@ -25,6 +25,7 @@ from contract.clock import Clock
 from contract.config import Line
 from contract.config_sinks import Modbus
 from contract.messages import Outcome, StatusMessage
+from contract.process import Every
 from contract.reasons import FAULTS, DeliveryReason, Fault
 from sinks.arrival import Arrival
 from sinks.metrics.metrics import Metrics
@@ -39,6 +40,7 @@ from sinks.plc.registers import (
 )
 
 MAX_BACK_OFF_S = 1.0
+COMPLAIN_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,8 @@ class Plc:
         self._sequence = 0
         self._held_until_s = clock.monotonic_s()
         self._connected = False
+        self._complain = Every(COMPLAIN_S, clock)
+        self._tell_connected = True
 
     def offer(self, arrival: Arrival) -> bool:
         """Take a verdict; there is always room, because results merge."""
@@ -224,15 +228,17 @@ class Plc:
                 f"{settings.device_id} refused ({answer})",
                 reason=DeliveryReason.REFUSED,
             )
-        if not self._connected:
+        self._connected = True
+        if self._tell_connected:
             log.info("PLC %s: writing to %s:%d", self.name, settings.host, settings.port)
-            self._connected = True
+            self._tell_connected = False
 
     def _failed(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, PlcError):
             self._metrics.failed(self.name, error.reason)
-        if self._connected or state.attempt_number == 1:
+        if (self._connected or state.attempt_number == 1) and self._complain.due():
+            self._tell_connected = True
             log.error(
                 "PLC %s at %s:%d: %s; trying again",
                 self.name,

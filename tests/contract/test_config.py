@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contract.config import Config
+from contract.config_sinks import Modbus, WebhookSettings
 
 BASE = Path("/etc/belt")
 
@@ -235,3 +236,31 @@ def test_the_json_schema_is_valid_and_accepts_what_we_accept() -> None:
     validator.validate(document)
     document["lines"][0]["fail_treshold"] = 0.5
     assert not validator.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a" * 64 + ".plant", "gate\x00", "gate one", "gate\n", "a..b", "gate/1", "é" * 80]
+)
+def test_a_host_that_no_resolver_takes_is_refused(host: str) -> None:
+    gate = {"name": "gate", "line": "belt", "host": host}
+    with pytest.raises(ValidationError, match="host"):
+        Modbus.model_validate(gate)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.9", "::1", "gate.plant.example", "münchen.example"])
+def test_a_host_that_a_resolver_takes_is_taken(host: str) -> None:
+    assert Modbus.model_validate({"name": "gate", "line": "belt", "host": host}).host == host
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://mes.example:http/flawline", "the port must be a number"),
+        ("https://mes.example:99999/", "the port must be a number"),
+        (f"https://{'a' * 64}.example/", "must be a host name or an address"),
+        ("https://mes\x00.example/", "must be a host name or an address"),
+    ],
+)
+def test_a_receiver_that_cannot_be_reached_ever_is_refused(url: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        WebhookSettings.model_validate({"name": "mes", "url": url})

@@ -202,9 +202,9 @@ def test_retry_after_is_respected(receiver: HttpReceiver) -> None:
 
 def test_retry_after_as_a_date_and_as_nonsense() -> None:
     with hook("http://127.0.0.1:9/") as it:
-        wait_s = it.sink._retry_after_s(formatdate(time.time() + 60, usegmt=True))
+        wait_s = it.sink._retry_after_s(formatdate(time.time() + 20, usegmt=True))
         assert wait_s is not None
-        assert 55 < wait_s <= 61
+        assert 15 < wait_s <= 21
         assert it.sink._retry_after_s("999999") == MAX_WAIT_S
         assert it.sink._retry_after_s("soon") is None
         assert it.sink._retry_after_s(None) is None
