@@ -336,7 +336,8 @@ DELIVERY_REASONS: Final[Mapping[DeliveryReason, DeliveryMeaning]] = MappingProxy
             "look at this host's clock and its time service; after a long pause: nothing",
         ),
         DeliveryReason.DISK: DeliveryMeaning(
-            "a picture could not be written", "look at the disk: permissions, hardware"
+            "a picture, or a note of the journal, could not be written",
+            "look at the disk: permissions, hardware",
         ),
         DeliveryReason.DISK_FULL: DeliveryMeaning(
             "a picture could not be written: the disk is full",

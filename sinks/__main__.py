@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from contract.sockets import Sockets
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
+from sinks.journal import Journal
 from sinks.mes.webhook import Webhook
 from sinks.metrics.metrics import Metrics
 from sinks.metrics.roster import Roster
@@ -24,8 +26,12 @@ from sinks.store.store import Store
 
 POLL_MS = 10
 IDLE_S = 0.3
-# More than a scorer may hold unacknowledged.
+JOURNAL_NAME = "judged.journal"
+# Both more than a scorer that was stopped before may hold unacknowledged.
+DRAIN_S = 5.0
 DRAIN_VERDICTS = 4096
+
+log = logging.getLogger(__name__)
 
 
 def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
@@ -66,6 +72,13 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         recorder = Recorder(
             store, config.sinks, clock=clock, metrics=metrics, evidence_path=evidence_path
         )
+        journal = stack.enter_context(
+            Journal(config.data_directory / JOURNAL_NAME, clock=clock, metrics=metrics)
+        )
+        judged = journal.left_behind()
+        recorder.restore(judged)
+        if judged:
+            log.info("%d verdicts that were judged before the last end are stored", len(judged))
         fanout = Fanout([*plcs, recorder, *webhooks], metrics, clock, workers=[evidence])
         watchers: list[Watcher] = [*plcs, recorder, metrics, *webhooks]
         hub = Hub(
@@ -77,8 +90,10 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             evidence=evidence,
             watchers=watchers,
             metrics=metrics,
+            journal=journal,
             clock=clock,
         )
+        hub.recall(judged)
 
         heartbeat = Every(HEARTBEAT_S, clock)
 
@@ -98,7 +113,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
                 hub.turn(POLL_MS)
                 beat()
                 recorder.require_store()
-            hub.drain(idle_s=IDLE_S, most=DRAIN_VERDICTS, go_on=beat)
+            hub.drain(idle_s=IDLE_S, within_s=DRAIN_S, most=DRAIN_VERDICTS, go_on=beat)
         finally:
             # Whatever ended the loop, the PLC must hear of it.
             fanout.stop(STALLED_S, turn=beat)

@@ -52,6 +52,12 @@ class Arrivals:
     def __init__(self) -> None:
         self._late: dict[tuple[str, str, str], OrderedDict[tuple[int, int], bool]] = {}
 
+    def recall(self, arrival: Arrival) -> None:
+        """Keep to a judgement that an earlier process made."""
+        camera = self._late.setdefault(arrival.stream[:3], OrderedDict())
+        late = arrival.header.outcome is Outcome.LATE and arrival.sent in SCORED
+        camera[arrival.header.epoch, arrival.header.frame_id] = late
+
     def take(self, identity: bytes, header: VerdictMessage, now_ns: int) -> Arrival:
         """The arrival of a verdict at `now_ns`.
 

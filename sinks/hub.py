@@ -23,9 +23,10 @@ from contract.messages import (
 from contract.process import Every
 from contract.reasons import DeliveryReason
 from contract.sockets import Socket
-from sinks.arrival import Arrivals
+from sinks.arrival import Arrival, Arrivals
 from sinks.evidence.evidence import EvidenceFolder
 from sinks.fanout import Fanout
+from sinks.journal import Journal
 from sinks.metrics.metrics import Metrics
 from sinks.recorder.recorder import Recorder
 
@@ -62,8 +63,10 @@ class Hub:
         evidence: EvidenceFolder,
         watchers: Sequence[Watcher],
         metrics: Metrics,
+        journal: Journal,
         clock: Clock,
     ) -> None:
+        self._journal = journal
         self._verdicts = verdicts
         self._status = status
         self._pictures = pictures
@@ -81,6 +84,11 @@ class Hub:
         self._poller.register(status, zmq.POLLIN)
         self._poller.register(pictures, zmq.POLLIN)
 
+    def recall(self, arrivals: Sequence[Arrival]) -> None:
+        """Keep to what an earlier process judged: those frames are not told again."""
+        for arrival in arrivals:
+            self._arrivals.recall(arrival)
+
     def turn(self, wait_ms: int) -> bool:
         """Take in what is there, waiting up to `wait_ms` for it; whether verdicts came."""
         ready = dict(self._poller.poll(wait_ms))
@@ -93,22 +101,32 @@ class Hub:
         self.acknowledge()
         return self._verdicts in ready
 
-    def drain(self, *, idle_s: float, most: int, go_on: Callable[[], bool]) -> None:
+    def drain(
+        self, *, idle_s: float, within_s: float, most: int, go_on: Callable[[], bool]
+    ) -> None:
         """Take in what is still on its way, until no verdict came for `idle_s`.
 
-        A sender that goes on would never be done, hence at `most` so many verdicts: what is not
-        taken is not acknowledged, and comes again. `go_on` is asked all the while.
+        A sender that goes on would never be done, hence for `within_s` and at `most` so many
+        verdicts: what is not taken is not acknowledged, and comes again. `go_on` is asked all the
+        while.
         """
-        last_s, limit = self._clock.monotonic_s(), self.taken + most
-        while go_on() and self.taken < limit and self._clock.monotonic_s() - last_s < idle_s:
+        start_s = last_s = self._clock.monotonic_s()
+        limit = self.taken + most
+        while go_on() and self.taken < limit:
             if self.turn(10):
                 last_s = self._clock.monotonic_s()
+            now_s = self._clock.monotonic_s()
+            if now_s - last_s >= idle_s or now_s - start_s >= within_s:
+                return
 
     def acknowledge(self) -> None:
         """Tell the senders what is stored. One that is gone is not waited for."""
         stored = defaultdict[bytes, list[int]](list)
-        for identity, delivery_id in self._recorder.stored():
-            stored[identity].append(delivery_id)
+        deliveries = self._recorder.stored()
+        self._journal.stored((each.stream, each.frame_id) for each in deliveries)
+        for each in deliveries:
+            if each.identity:
+                stored[each.identity].append(each.delivery_id)
         for identity, ids in stored.items():
             for start in range(0, len(ids), MAX_ACKS):
                 ack = AckMessage(delivery_ids=tuple(ids[start : start + MAX_ACKS]))
@@ -131,6 +149,8 @@ class Hub:
         header = decode_verdict(rest)
         _refuse_above(header.frame_id)
         arrival = self._arrivals.take(identity, header, self._clock.wall_ns())
+        if arrival.first:
+            self._journal.note(arrival)
         self._fanout.offer(arrival)
         if arrival.first:
             self._metrics.arrived(arrival)

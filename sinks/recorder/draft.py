@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from contract.messages import (
     CameraMessage,
@@ -29,6 +29,19 @@ class Library(Protocol):
     def outcome(self, stream: StreamKey, frame_id: int) -> Outcome | None: ...
 
 
+class Stored(NamedTuple):
+    """A delivery that is in the store.
+
+    Attributes:
+        identity: of the sender, who waits for the acknowledgement; empty: nobody waits.
+    """
+
+    identity: bytes
+    delivery_id: int
+    stream: StreamKey
+    frame_id: int
+
+
 class Draft:
     """Changes to books with the rows that prove them.
 
@@ -36,7 +49,7 @@ class Draft:
         books: working copies of every book that was touched.
         tally: frames that were settled here.
         contradictions: frames that somebody wanted to give a second, different outcome.
-        acks: deliveries that are stored once this draft is, with the sender's identity.
+        deliveries: what is stored once this draft is.
     """
 
     def __init__(self, library: Library, *, now_ns: int, now_s: float) -> None:
@@ -49,7 +62,7 @@ class Draft:
         self.drops: list[Drop] = []
         self.tally: Counter[Settled] = Counter()
         self.contradictions: Counter[StreamKey] = Counter()
-        self.acks: list[tuple[bytes, int]] = []
+        self.deliveries: list[Stored] = []
 
     def book(self, stream: StreamKey) -> Book:
         """The working copy of the book of `stream`, opened if there is none."""
@@ -75,7 +88,7 @@ class Draft:
             before = self._outcomes.get(frame) or self._library.outcome(*frame)
             if before not in (arrival.sent, header.outcome, Outcome.LATE):
                 self.contradictions[header.stream] += 1
-        self.acks.append((arrival.identity, header.delivery_id))
+        self.deliveries.append(Stored(arrival.identity, header.delivery_id, *frame))
 
     def drop(self, message: DropMessage) -> None:
         """Book frames that ingest gave up."""

@@ -36,8 +36,8 @@ from contract.process import Every
 from contract.reasons import DELIVERY_REASONS, DeliveryReason
 from sinks.arrival import Arrival, EvidencePath
 from sinks.metrics.metrics import Metrics
-from sinks.recorder.draft import Draft
-from sinks.recorder.inbox import Inbox, Item
+from sinks.recorder.draft import Draft, Stored
+from sinks.recorder.inbox import BATCH_ITEMS, Inbox, Item
 from sinks.recorder.open_books import OpenBooks
 from sinks.store.database import RefusedRows, StoreGone
 from sinks.store.store import Store
@@ -74,7 +74,7 @@ class Recorder:
         self._evidence_path = evidence_path
         self._books = OpenBooks(store, clock)
         self._inbox = Inbox(settings.queue_size, clock)
-        self._acks: queue.SimpleQueue[tuple[bytes, int]] = queue.SimpleQueue()
+        self._stored: queue.SimpleQueue[Stored] = queue.SimpleQueue()
         self._tick = Every(TICK_S, clock)
         self._complain = Every(60.0, clock)
         self._contradicted = Every(60.0, clock)
@@ -110,12 +110,25 @@ class Recorder:
         if self._gone is not None:
             raise self._gone
 
-    def stored(self) -> list[tuple[bytes, int]]:
-        """Deliveries stored since the last call: sender's identity and delivery id."""
+    def stored(self) -> list[Stored]:
+        """Deliveries stored since the last call."""
         found = []
-        while not self._acks.empty():
-            found.append(self._acks.get())
+        while not self._stored.empty():
+            found.append(self._stored.get())
         return found
+
+    def restore(self, arrivals: Sequence[Arrival]) -> None:
+        """Store what an earlier process judged; before `work` begins.
+
+        Raises:
+            StorageError: the store does not work.
+        """
+        once = threading.Event()
+        once.set()
+        for start in range(0, len(arrivals), BATCH_ITEMS):
+            batch = arrivals[start : start + BATCH_ITEMS]
+            if not self._record(batch, once):
+                raise StorageError("what was judged before the last end cannot be stored")
 
     def work(self, stop: threading.Event) -> None:
         """Keep the books until `stop`, then store what is queued and close what ended."""
@@ -204,8 +217,8 @@ class Recorder:
         if changed or draft.events or draft.drops:
             self._store.write(events=draft.events, drops=draft.drops, books=changed)
         self._books.accept(draft)
-        for ack in draft.acks:
-            self._acks.put(ack)
+        for delivery in draft.deliveries:
+            self._stored.put(delivery)
         self._metrics.booked(draft.tally, draft.contradictions)
         self._metrics.open_frames(sum(book.open_frames for book in self._books.open_books))
         if draft.contradictions and self._contradicted.due():

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 import socket
 import sqlite3
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
+import zmq
 
+from contract.clock import NS_PER_S
 from contract.codec import encode
 from contract.config import Config
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE
@@ -100,6 +105,55 @@ def test_killed_in_mid_stream_no_frame_is_lost_or_told_twice(short_directory: Pa
         assert audit.book.counts[Outcome.PASS] == lives * per_life
         told = sorted(event.frame_id for event in store.events())
         assert told == list(range(lives * per_life))
+
+
+def test_what_the_plc_was_told_is_what_the_book_says_after_a_kill(short_directory: Path) -> None:
+    """The store is locked, the PLC shows PASS, the sinks are killed, the deadline passes."""
+    with plc_server() as plc, http_receiver() as receiver:
+        config = config_for(
+            short_directory / "data",
+            modbus=[{"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}],
+            webhooks=[{"name": "mes", "url": receiver.url, "outcomes": ["PASS", "LATE"]}],
+        )
+        with peers(config) as them:
+            with running(config, short_directory) as process:
+                them.tell(camera(9), scorer_alive())
+                until(lambda: plc.block.status & Status.ONLINE)
+                with _locked(config.data_directory / "events.db"):
+                    deadline_ns = time.time_ns() + 2 * NS_PER_S
+                    for frame_id in range(6):
+                        them.send(verdict(frame_id, deadline_ns=deadline_ns))
+                        until(lambda n=frame_id: plc.block.sequence == n + 1)  # type: ignore[misc]
+                        assert plc.block.status & Status.PASS
+                    until(lambda: len(receiver.requests) == 6)
+                    process.kill()
+            until(lambda: time.time_ns() > deadline_ns)
+            told = len(plc.blocks)
+            with running(config, short_directory) as process:
+                them.resend()
+                them.send(verdict(6, deadline_ns=deadline_ns))
+                them.await_acks()
+                them.tell(end(7))
+                assert process.stop() == EXIT_OK
+        assert not any(block.status & Status.PASS for block in plc.blocks[told:])
+    with existing(config) as store:
+        (audit,) = store.audit()
+        assert audit.agrees
+        assert audit.book.closed
+        assert {k: n for k, n in audit.book.counts.items() if n} == {
+            Outcome.PASS: 6,
+            Outcome.LATE: 1,
+        }
+    outcomes = [request.document["data"]["outcome"] for request in receiver.requests]
+    assert outcomes == ["PASS"] * 6 + ["LATE"], "nobody is told two things of one frame"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the write lock of a SQLite file, as a backup tool may."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def test_messages_that_break_the_contract_are_counted_and_the_process_lives(
@@ -271,6 +325,23 @@ def test_a_store_that_is_taken_away_is_noticed_told_and_begun_anew(
         assert audit.agrees
         assert audit.book.counts[Outcome.PASS] == 1
         assert audit.book.unscored["lost"] == 1, "that of the store that is gone"
+
+
+def test_a_stop_does_not_wait_for_a_sender_that_goes_on(short_directory: Path) -> None:
+    config = config_for(short_directory / "data")
+    with peers(config) as them, running(config, short_directory) as process:
+        process.popen.send_signal(signal.SIGTERM)
+        frame_ids = itertools.count()
+
+        def ended() -> bool:
+            with suppress(zmq.Again):
+                them.send(verdict(next(frame_ids)))
+            with suppress(subprocess.TimeoutExpired):
+                process.popen.wait(0.05)
+            return process.popen.poll() is not None
+
+        until(ended, within_s=60)
+        assert process.popen.returncode == EXIT_OK
 
 
 def test_a_full_disk_does_not_lose_what_is_stored_and_heals(short_directory: Path) -> None:

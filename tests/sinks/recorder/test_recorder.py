@@ -48,7 +48,7 @@ class Desk:
     stop: Callable[[], None]
 
     def acked(self) -> set[int]:
-        return {delivery_id for _, delivery_id in self.recorder.stored()}
+        return {each.delivery_id for each in self.recorder.stored()}
 
     def await_acks(self, *expected: int) -> None:
         missing = set(expected)

@@ -1,0 +1,154 @@
+"""What was judged and not stored yet: written before anybody is told, read after a crash.
+
+The PLC is told within milliseconds of a verdict's arrival, the store within tenths of a second. If
+the sinks are killed between the two, the PLC has seen a PASS that the book knows nothing of, and
+the verdict, delivered again, would be judged again, too late. So each judgement is noted first. A
+new process books what it finds noted, as it was judged then.
+
+The notes survive the death of the process, not of the machine: they are not forced to the disk,
+which would cost more than the PLC's deadline allows on some disks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from contract.clock import Clock
+from contract.codec import decode_verdict, encode
+from contract.errors import StorageError, WireError
+from contract.files import whole
+from contract.messages import Outcome, StreamKey
+from contract.process import Every
+from contract.reasons import DeliveryReason
+from sinks.arrival import Arrival
+from sinks.metrics.metrics import Metrics
+
+NAME = "journal"
+Frame = tuple[StreamKey, int]
+
+SHORTEN_BYTES = 1 << 20
+MAX_BYTES = 64 << 20
+
+log = logging.getLogger(__name__)
+
+
+class Journal:
+    """A file of notes, of those alone that are not stored yet. Use as a context manager.
+
+    A note that cannot be written is counted, and the verdict told all the same: only a crash in
+    the same moment would have it judged again.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._path = path
+        self._waiting: dict[Frame, bytes] = {}
+        self._file: int | None = None
+        self._num_bytes = 0
+        self._complain = Every(60.0, clock)
+
+    def __enter__(self) -> Self:
+        """Open the journal.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._open()
+        except OSError as error:
+            raise StorageError(f"cannot write {self._path}: {error.strerror}") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._shorten()
+        self._close()
+
+    def left_behind(self) -> list[Arrival]:
+        """What an earlier process judged, the oldest first; the last line may be cut off."""
+        found = []
+        for line in self._path.read_bytes().splitlines():
+            try:
+                arrival = _arrival(line)
+            except (ValueError, WireError) as error:
+                log.warning("%s: a note that is none: %s", self._path, error)
+                continue
+            self._waiting[_frame(arrival)] = line + b"\n"
+            found.append(arrival)
+        return found
+
+    def note(self, arrival: Arrival) -> None:
+        """Note a judgement that is about to be told."""
+        line = f"{arrival.arrived_ns} {arrival.sent} ".encode() + encode(arrival.header) + b"\n"
+        try:
+            self._append(line)
+        except OSError as error:
+            self._metrics.failed(NAME, DeliveryReason.DISK)
+            if self._complain.due():
+                log.error("cannot write %s: %s", self._path, error.strerror)
+        else:
+            self._waiting[_frame(arrival)] = line
+
+    def stored(self, frames: Iterable[Frame]) -> None:
+        """Forget judgements that are in the store."""
+        for frame in frames:
+            self._waiting.pop(frame, None)
+        if self._num_bytes > SHORTEN_BYTES and self._num_bytes > 2 * self._waiting_bytes():
+            self._shorten()
+
+    def _append(self, line: bytes) -> None:
+        if self._file is None:
+            self._open()
+        assert self._file is not None
+        if self._num_bytes + len(line) > MAX_BYTES:
+            raise OSError(27, f"more than {MAX_BYTES >> 20} MB wait for the store")
+        os.write(self._file, line)
+        self._num_bytes += len(line)
+
+    def _shorten(self) -> None:
+        """Write what waits into a new file, which takes the place of the long one."""
+        try:
+            with whole(self._path) as draft:
+                draft.write_bytes(b"".join(self._waiting.values()))
+            self._close()
+            self._open()
+        except OSError as error:
+            if self._complain.due():
+                log.error("cannot shorten %s: %s", self._path, error.strerror)
+
+    def _waiting_bytes(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _open(self) -> None:
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._num_bytes = os.fstat(self._file).st_size
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _arrival(line: bytes) -> Arrival:
+    """What a line tells; wire versions of earlier software are read.
+
+    Raises:
+        ValueError, WireError: it is no note, or not whole.
+    """
+    arrived_ns, sent, verdict = line.split(b" ", 2)
+    header = decode_verdict([verdict])
+    return Arrival(b"", header, Outcome(sent.decode()), int(arrived_ns), first=False)
+
+
+def _frame(arrival: Arrival) -> Frame:
+    return arrival.stream, arrival.header.frame_id
