@@ -28,7 +28,7 @@ STATUS_MEANINGS: Final = {
     Status.FAULT: "the line has a fault that a person must see to; `fault` says which",
     Status.ONLINE: "the whole way works, from camera to verdict",
 }
-SETTINGS: Final = ("heartbeat_s", "hold_s", "silence_s", "fault_after_late", "timeout_s")
+SETTINGS: Final = ("heartbeat_s", "hold_s", "silence_s", "fault_after_late", "timeout_s", "guard")
 
 
 def registers() -> str:
