@@ -17,6 +17,8 @@ from contract.messages import Count
 
 READ_BYTES = 1 << 16
 MAX_ERROR_CHARACTERS = 600
+GUARDED = "guarded"
+"""How the guard of a PLC calls one that it sees."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 

@@ -12,8 +12,6 @@ from datetime import datetime
 from typing import Protocol
 
 NS_PER_S = 1_000_000_000
-STEP_NS = 60 * NS_PER_S
-STEADY_NS = 86_400 * NS_PER_S
 
 
 class Clock(Protocol):
@@ -36,39 +34,6 @@ class SystemClock:
 
     def monotonic_s(self) -> float:
         return time.monotonic()
-
-
-class WallWatch:
-    """Whether the wall clock can be trusted with what cannot be undone, such as deleting by age.
-
-    A step is seen against the monotonic clock. After one, and where the clock stands far from when
-    something was last written here, it has to go on evenly for a day: a wrong date is put right in
-    that time, and a machine that was off for weeks loses nothing by waiting.
-
-    Args:
-        written_ns: wall clock when something was last written, by whichever process; None: nothing
-            was.
-    """
-
-    def __init__(self, clock: Clock, *, written_ns: int | None) -> None:
-        self._clock = clock
-        self._offset_ns = self._now_offset_ns()
-        far = written_ns is not None and abs(clock.wall_ns() - written_ns) > STEADY_NS
-        self._stepped_s = clock.monotonic_s() if far else None
-
-    def trusted(self) -> bool:
-        """Whether it has gone on evenly; to be asked at least every few minutes."""
-        offset_ns = self._now_offset_ns()
-        now_s = self._clock.monotonic_s()
-        if abs(offset_ns - self._offset_ns) > STEP_NS:
-            self._stepped_s = now_s
-        self._offset_ns = offset_ns
-        if self._stepped_s is not None and now_s - self._stepped_s >= STEADY_NS / NS_PER_S:
-            self._stepped_s = None
-        return self._stepped_s is None
-
-    def _now_offset_ns(self) -> int:
-        return self._clock.wall_ns() - round(self._clock.monotonic_s() * NS_PER_S)
 
 
 def local_text(wall_ns: int) -> str:

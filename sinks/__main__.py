@@ -13,6 +13,7 @@ from contract.messages import ProcessMessage, ProcessState
 from contract.process import HEARTBEAT_S, Every, Shell, run_process, software_version
 from contract.progress import STALLED_S
 from contract.sockets import Sockets
+from contract.wall_watch import WallWatch
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
@@ -27,6 +28,7 @@ from sinks.store.store import Store
 POLL_MS = 10
 IDLE_S = 0.3
 JOURNAL_NAME = "judged.journal"
+CLOCK_NAME = "clock.note"
 # Both more than a scorer that was stopped before may hold unacknowledged.
 DRAIN_S = 5.0
 DRAIN_VERDICTS = 4096
@@ -66,11 +68,21 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         pictures = sockets.bind("evidence")
         stack.enter_context(metrics.serve(config.sinks.metrics))
         store = stack.enter_context(Store.open(config.store_url))
+        wall = WallWatch(clock, config.data_directory / CLOCK_NAME)
         evidence = EvidenceFolder(
-            config.evidence_directory, config.sinks.evidence, clock=clock, metrics=metrics
+            config.evidence_directory,
+            config.sinks.evidence,
+            clock=clock,
+            metrics=metrics,
+            wall=wall,
         )
         recorder = Recorder(
-            store, config.sinks, clock=clock, metrics=metrics, evidence_path=evidence_path
+            store,
+            config.sinks,
+            clock=clock,
+            metrics=metrics,
+            evidence_path=evidence_path,
+            wall=wall,
         )
         journal = stack.enter_context(
             Journal(config.data_directory / JOURNAL_NAME, clock=clock, metrics=metrics)

@@ -16,12 +16,17 @@ from sinks.plc.registers import NUM_WORDS, RegisterBlock
 
 NUM_REGISTERS = 200
 WRITE_MULTIPLE = 16
+READ_HOLDING = 3
 
 
 class PlcServer:
     """What was written to the PLC: the block after every write, in order."""
 
-    def __init__(self, port: int, base_register: int) -> None:
+    def __init__(
+        self, port: int, base_register: int, *, whole_blocks: bool, readable: bool
+    ) -> None:
+        self._whole_blocks = whole_blocks
+        self._readable = readable
         self.port = port
         self.base_register = base_register
         self.blocks: list[RegisterBlock] = []
@@ -41,6 +46,10 @@ class PlcServer:
         current: list[int],
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
+        if function_code == READ_HOLDING and not self._readable:
+            return ExcCodes.ILLEGAL_ADDRESS
+        if function_code == WRITE_MULTIPLE and self._whole_blocks and count != NUM_WORDS:
+            return ExcCodes.ILLEGAL_ADDRESS
         if function_code == WRITE_MULTIPLE and values and address == self.base_register:
             self._words[: len(values)] = [int(value) for value in values]
             self.blocks.append(RegisterBlock.of_words(self._words))
@@ -48,9 +57,23 @@ class PlcServer:
 
 
 @contextmanager
-def plc_server(port: int = 0, *, base_register: int = 0, device_id: int = 1) -> Iterator[PlcServer]:
-    """A PLC with `NUM_REGISTERS` holding registers on `port` of 127.0.0.1, 0 for a free one."""
-    plc = PlcServer(port or free_port(), base_register)
+def plc_server(
+    port: int = 0,
+    *,
+    base_register: int = 0,
+    device_id: int = 1,
+    whole_blocks: bool = False,
+    readable: bool = True,
+) -> Iterator[PlcServer]:
+    """A PLC with `NUM_REGISTERS` holding registers on `port` of 127.0.0.1, 0 for a free one.
+
+    Args:
+        whole_blocks: it refuses writes of less than a block.
+        readable: it lets itself be read.
+    """
+    plc = PlcServer(
+        port or free_port(), base_register, whole_blocks=whole_blocks, readable=readable
+    )
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(_start(plc, device_id))
     thread = threading.Thread(target=loop.run_forever, name="plc")

@@ -19,6 +19,7 @@ from contract.messages import Outcome
 from flawline.options import DEFAULT_CONFIG, AsJson, ConfigPath, give_json, require_json_target
 from flawline.reports.books import close_all, is_kept, sound
 from flawline.screen import Screen
+from flawline.station.presence import no_station
 
 if TYPE_CHECKING:
     from sinks.store.audit import Audit
@@ -40,7 +41,8 @@ def ledger(
     """Print the book: every admitted frame and its one outcome. Exit 1 if it does not balance.
 
     The book of a station that was killed stays open: what it admitted last is not in it. The next
-    start closes it, and so does --close: frames without an outcome become UNSCORED (lost).
+    start closes it, and so does --close, once no process of the station runs on any host: frames
+    without an outcome become UNSCORED (lost).
     """
 
     raise typer.Exit(print_ledger(config, store_url=store, close=close, as_json=as_json))
@@ -67,7 +69,8 @@ def print_ledger(
         raise ConfigError("--close with --store", "the configuration of the station, with -c")
     now_ns = SystemClock().wall_ns()
     if close:
-        _close(store_url, running=running, now_ns=now_ns)
+        with no_station(config.run_directory):
+            _close(store_url, running=running, now_ns=now_ns)
     with Store.open_existing(store_url) as store:
         document = document_of(store.audit(), running=running, now_ns=now_ns)
     if not give_json(document, as_json):

@@ -35,7 +35,7 @@ def is_kept(book: Book, *, running: bool | None, now_ns: int) -> bool:
     """
     if running is None:
         running = now_ns - book.updated_ns < KEPT_NS
-    return running and not book.ended
+    return running
 
 
 def close_all(store: Store, *, now_ns: int) -> list[Book]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 
 from contract.config import Config
-from contract.errors import StorageError
+from contract.config_file import MAX_BYTES
+from contract.errors import ConfigError, StorageError
 from contract.files import whole
 
 NAME = "accepted.yaml"
@@ -23,10 +24,17 @@ def accept(config: Config) -> Path:
     It names no secret, but only its owner may read it: the address of a store may hold one.
 
     Raises:
+        ConfigError: it is too large once all that its aliases save is written out.
         StorageError: it cannot be written.
     """
     path = config.run_directory / NAME
-    text = yaml.safe_dump(config.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
+    plain = config.model_dump(mode="json", exclude_defaults=True)
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    if len(text.encode()) > MAX_BYTES:
+        raise ConfigError(
+            f"the configuration has more than {MAX_BYTES >> 10} kB with its aliases written out",
+            "fewer or shorter values",
+        )
     try:
         with whole(path) as draft:
             draft.touch(mode=0o600)

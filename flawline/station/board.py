@@ -10,7 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from contract.beat import GUARDED
 from contract.config import Config, Line
+from contract.config_sinks import Modbus
 from contract.messages import SCORED, Outcome
 from flawline.station.member import State
 from flawline.station.survey import LineFigures, StationFigures
@@ -104,14 +106,22 @@ def _counts(known: LineFigures, per_s: float | None) -> tuple[str, ...]:
 
 def _equipment(config: Config, line: Line, states: Mapping[str, State]) -> tuple[str, str]:
     plcs = states.get("sinks", _UNKNOWN).things
-    told = [plc.name for plc in config.sinks.modbus if plc.line == line.name]
+    guarded = states.get("guard", _UNKNOWN).things
+    told = [plc for plc in config.sinks.modbus if plc.line == line.name]
     return (
         ", ".join(
             _coloured(camera.name, _camera_state(states.get(f"ingest {camera.name}", _UNKNOWN)))
             for camera in line.cameras
         ),
-        ", ".join(_coloured(name, plcs.get(name, "-")) for name in told) or "none",
+        ", ".join(_plc_state(plc, plcs, guarded) for plc in told) or "none",
     )
+
+
+def _plc_state(plc: Modbus, sinks: Mapping[str, str], guards: Mapping[str, str]) -> str:
+    """How the sinks find a PLC, and whether its guard sees it."""
+    told = _coloured(plc.name, sinks.get(plc.name, "-"))
+    guard = guards.get(plc.name, "-") if plc.guard else GUARDED
+    return told if guard in ("-", GUARDED) else f"{told} [yellow](not guarded)[/]"
 
 
 def _score(newest: Event | None) -> str:

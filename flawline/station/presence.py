@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -83,6 +83,22 @@ class Presence:
                 draft.write_text(self._note.model_dump_json(), "utf-8")
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def no_station(directory: Path) -> Iterator[None]:
+    """Keep a station from running in `directory` meanwhile.
+
+    Raises:
+        AddressInUse: one does.
+        ConfigError, StorageError: the folder cannot be used.
+    """
+    try:
+        held = hold(directory / NAME)
+    except AddressInUse:
+        raise AddressInUse(f"a station runs in {directory}", "stop it first") from None
+    with held:
+        yield
 
 
 def running_in(directory: Path) -> StationNote:

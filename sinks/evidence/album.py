@@ -50,15 +50,6 @@ class Album:
         folders[path.parent] = folders.get(path.parent, 0) + len(picture)
         return path
 
-    @property
-    def newest_day_ns(self) -> int | None:
-        """Noon (UTC) of the newest day with pictures; None: there are none."""
-        try:
-            noon = datetime.fromisoformat(f"{max(self._days, default='')}T12:00:00+00:00")
-        except ValueError:
-            return None
-        return int(noon.timestamp()) * NS_PER_S
-
     def tidy(self, now_ns: int | None, *, limit: int) -> int:
         """Delete up to `limit` pictures, oldest first; how many.
 

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from contract.backlog import Backlog
-from contract.clock import NS_PER_S, Clock, WallWatch
+from contract.clock import NS_PER_S, Clock
 from contract.codec import Evidence
 from contract.config_sinks import EvidenceSettings
 from contract.errors import ImageError, StorageError
 from contract.messages import Outcome, VerdictRecord
 from contract.process import Every
 from contract.reasons import DeliveryReason
+from contract.wall_watch import WallWatch
 from sinks.arrival import Arrival
 from sinks.evidence.album import Album
 from sinks.evidence.heatmap import render
@@ -57,7 +58,13 @@ class EvidenceFolder:
     name = "evidence"
 
     def __init__(
-        self, directory: Path, settings: EvidenceSettings, *, clock: Clock, metrics: Metrics
+        self,
+        directory: Path,
+        settings: EvidenceSettings,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        wall: WallWatch,
     ) -> None:
         """Prepare filing below `directory`.
 
@@ -73,6 +80,7 @@ class EvidenceFolder:
         self._directory = directory
         self._settings = settings
         self._clock = clock
+        self._wall = wall
         self._metrics = metrics
         self._waiting: Backlog[Evidence] = Backlog(
             max_items=MAX_WAITING, max_bytes=MAX_WAITING_BYTES
@@ -94,14 +102,13 @@ class EvidenceFolder:
             max_bytes=self._settings.max_bytes,
             max_age_s=self._settings.max_age_days * DAY_S,
         )
-        wall = WallWatch(self._clock, written_ns=album.newest_day_ns)
         while not stop.is_set() or len(self._waiting):
             evidence = self._waiting.take(0 if stop.is_set() else IDLE_S)
             if evidence is not None:
                 self._file(album, evidence)
             if self._tidy.due():
                 with self._counted():
-                    now_ns = self._clock.wall_ns() if wall.trusted() else None
+                    now_ns = self._clock.wall_ns() if self._wall.trusted() else None
                     album.tidy(now_ns, limit=TIDY_PICTURES)
 
     def _file(self, album: Album, evidence: Evidence) -> None:

@@ -13,17 +13,23 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
+from contract.beat import GUARDED
 from contract.clock import Clock
 from contract.config_sinks import Modbus
+from contract.process import Every
 from contract.reasons import Fault
 from sinks.plc.registers import NUM_WORDS, Status, offset_of
 
 STANDS_PERIODS = 4
 STOP_LIMIT_S = 10.0
+STOP_BLIND_S = 2.0
+COMPLAIN_S = 10.0
+IDLE_S = 0.5  # between looks while there is nothing to guard
 TRUSTED = Status.PASS | Status.FAIL | Status.REVIEW | Status.ONLINE
 
 log = logging.getLogger(__name__)
@@ -46,9 +52,9 @@ class Stillness:
         """Whether the block with these words must be cleared."""
         signs = words[offset_of("heartbeat")], words[offset_of("sequence")]
         now_s = self._clock.monotonic_s()
-        if signs != self._signs:
+        if signs != self._signs or not trusts(words):
             self._signs, self._since_s = signs, now_s
-        return trusts(words) and now_s - self._since_s >= self._limit_s
+        return now_s - self._since_s >= self._limit_s
 
     def forget(self) -> None:
         """The block was not seen for a while: begin anew."""
@@ -65,17 +71,18 @@ class Guard:
 
     Attributes:
         state: how it is, in a word or two.
-        looks: how often it has seen the block.
+        turns: how often it has tried to look.
     """
 
     def __init__(self, settings: Modbus, clock: Clock) -> None:
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self.name = settings.name
         self.state = "not connected"
-        self.looks = 0
+        self.turns = 0
         self._settings = settings
         self._clock = clock
         self._stillness = Stillness(clock, limit_s=STANDS_PERIODS * settings.heartbeat_s)
+        self._complain = Every(COMPLAIN_S, clock)
 
     def work(self, stop: threading.Event) -> None:
         """Look at every heartbeat until `stop`, and then until nothing is left to clear.
@@ -90,50 +97,82 @@ class Guard:
         try:
             while True:
                 safe = self._look(client)
-                if stop.is_set():
-                    stopped_s = stopped_s or self._clock.monotonic_s()
-                    if safe or self._clock.monotonic_s() - stopped_s > STOP_LIMIT_S:
-                        return
-                    time.sleep(settings.heartbeat_s)
-                else:
-                    stop.wait(settings.heartbeat_s)
+                self.turns += 1
+                if not stop.is_set():
+                    stop.wait(max(settings.heartbeat_s, IDLE_S) if safe else settings.heartbeat_s)
+                    continue
+                now_s = self._clock.monotonic_s()
+                stopped_s = stopped_s or now_s
+                limit_s = STOP_LIMIT_S if self.state == GUARDED else STOP_BLIND_S
+                if safe or now_s - stopped_s > limit_s:
+                    return
+                time.sleep(settings.heartbeat_s)
         finally:
             client.close()  # type: ignore[no-untyped-call]
 
     def _look(self, client: ModbusTcpClient) -> bool:
         """Look once, and clear what stands too long; whether nothing is left to clear."""
-        settings = self._settings
         try:
-            answer = client.read_holding_registers(
-                settings.base_register, count=NUM_WORDS, device_id=settings.device_id
-            )
-            if answer.isError():
-                return self._blind(f"refuses to be read ({answer})")
-            self.looks += 1
-            words = answer.registers
-            self._seen("guarded")
+            words = self._read(client)
+            self.state = GUARDED
+            if not trusts(words):
+                # A PLC with one connection needs it for the sinks.
+                client.close()  # type: ignore[no-untyped-call]
             if not self._stillness.is_over(words):
                 return not trusts(words)
-            cleared = client.write_registers(
-                settings.base_register,
-                [Status.FAULT, Fault.SINKS],
-                device_id=settings.device_id,
-            )
-            if cleared.isError():
-                return self._blind(f"refuses to be cleared ({cleared})")
+            self._clear(client, words)
         except (ModbusException, OSError) as error:
             client.close()  # type: ignore[no-untyped-call]
-            return self._blind(f"cannot be reached ({error})")
+            self._stillness.forget()
+            return self._fails(f"cannot be reached ({error})")
+        except _Refused as error:
+            return self._fails(str(error))
         log.error("PLC %s: the sinks gave no sign of life: result and ONLINE cleared", self.name)
         return True
 
-    def _blind(self, why: str) -> bool:
-        self._stillness.forget()
-        self._seen(f"PLC {why}")
+    def _read(self, client: ModbusTcpClient) -> list[int]:
+        """The words of the block. A connection may have been closed since the last answer."""
+        settings = self._settings
+        read = partial(
+            client.read_holding_registers,
+            settings.base_register,
+            count=NUM_WORDS,
+            device_id=settings.device_id,
+        )
+        try:
+            answer = read()
+        except (ModbusException, OSError):
+            client.close()  # type: ignore[no-untyped-call]
+            answer = read()
+        if answer.isError():
+            raise _Refused(f"refuses to be read ({answer})")
+        return list(answer.registers)
+
+    def _clear(self, client: ModbusTcpClient, words: Sequence[int]) -> None:
+        """Write status and fault; the whole block to a PLC that takes nothing less."""
+        cleared = [int(Status.FAULT), int(Fault.SINKS)]
+        for block in (cleared, [*cleared, *words[len(cleared) :]]):
+            write = partial(
+                client.write_registers,
+                self._settings.base_register,
+                block,
+                device_id=self._settings.device_id,
+            )
+            try:
+                answer = write()
+            except (ModbusException, OSError):
+                client.close()  # type: ignore[no-untyped-call]
+                answer = write()
+            if not answer.isError():
+                return
+        raise _Refused(f"refuses to be cleared ({answer})")
+
+    def _fails(self, why: str) -> bool:
+        if self.state != why and self._complain.due():
+            log.warning("guard of %s: the PLC %s", self.name, why)
+        self.state = why
         return False
 
-    def _seen(self, state: str) -> None:
-        if state != self.state:
-            level = logging.INFO if state == "guarded" else logging.WARNING
-            log.log(level, "guard of %s: %s", self.name, state)
-            self.state = state
+
+class _Refused(Exception):
+    """The PLC answered that it does not do that."""

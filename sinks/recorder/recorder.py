@@ -23,7 +23,7 @@ from tenacity import (
 )
 
 from contract.channels import CHANNELS
-from contract.clock import NS_PER_S, Clock, WallWatch
+from contract.clock import NS_PER_S, Clock
 from contract.config_sinks import Sinks
 from contract.errors import StorageError
 from contract.messages import (
@@ -34,6 +34,7 @@ from contract.messages import (
 )
 from contract.process import Every
 from contract.reasons import DELIVERY_REASONS, DeliveryReason
+from contract.wall_watch import WallWatch
 from sinks.arrival import Arrival, EvidencePath
 from sinks.metrics.metrics import Metrics
 from sinks.recorder.draft import Draft, Stored
@@ -66,6 +67,7 @@ class Recorder:
         clock: Clock,
         metrics: Metrics,
         evidence_path: EvidencePath,
+        wall: WallWatch,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -80,7 +82,7 @@ class Recorder:
         self._contradicted = Every(60.0, clock)
         self._told_pruned = Every(3600.0, clock)
         self._told_clock = Every(3600.0, clock)
-        self._wall = WallWatch(clock, written_ns=store.written_ns())
+        self._wall = wall
         self._pruned = 0
         self._gone: StoreGone | None = None
         metrics.carry_on(self._books.open_books)
@@ -227,15 +229,18 @@ class Recorder:
     def _failed(self, state: RetryCallState) -> None:
         self._metrics.failed(self.name, DeliveryReason.STORAGE)
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, StoreGone):
-            self._gone = error
+        self._noted(error)
         if self._complain.due():
             log.error("%s; trying again, nothing is acknowledged", error)
 
+    def _noted(self, error: BaseException | None) -> None:
+        if isinstance(error, StoreGone):
+            self._gone = error
+
     def _prune(self) -> None:
         if not self._wall.trusted():
-            self._metrics.failed(self.name, DeliveryReason.CLOCK)
             if self._told_clock.due():
+                self._metrics.failed(self.name, DeliveryReason.CLOCK)
                 log.warning("%s", DELIVERY_REASONS[DeliveryReason.CLOCK].text)
             return
         oldest_ns = self._clock.wall_ns() - round(self._settings.event_max_age_days * DAY_NS)
@@ -243,7 +248,9 @@ class Recorder:
             pruned = self._store.prune(oldest_ns, limit=PRUNE_ROWS)
         except StorageError as error:
             self._metrics.failed(self.name, DeliveryReason.PRUNE)
-            log.warning("old events stay: %s", error)
+            self._noted(error)
+            if self._complain.due():
+                log.warning("old events stay: %s", error)
             return
         self._metrics.pruned(pruned)
         self._pruned += pruned

@@ -115,12 +115,6 @@ class Store:
             query = query.where(LEDGER.c.state == "open")
         return [book_from_row(row) for row in self._rows(query)]
 
-    def written_ns(self) -> int | None:
-        """Wall clock when a book was last written; None: there is none."""
-        with self.database.begin() as connection:
-            newest: int | None = connection.scalar(sa.select(sa.func.max(LEDGER.c.updated_ns)))
-            return newest
-
     def book(self, stream: StreamKey) -> Book | None:
         """The book of `stream`, if there is one."""
         rows = self._rows(sa.select(LEDGER).where(is_stream(LEDGER, stream)))

@@ -70,7 +70,7 @@ def test_a_running_stream_says_how_many_have_no_outcome_yet(
 def test_a_stream_that_ended_without_all_outcomes_does_not_balance(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = _store(tmp_path, admitted=5, told=3, ended=True)
+    url = _store(tmp_path, admitted=5, told=3, ended=True, age_s=3600)
     assert run(["ledger", "--store", url, "--json"]) == 1
     document = LedgerDocument.model_validate_json(capsys.readouterr().out)
     assert not document.balanced

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract.config_file import load_config
-from contract.errors import StorageError
+from contract.errors import ConfigError, StorageError
 from flawline.station.accepted import accept
 from tests.deploy.kit import CONFIGS
 
@@ -51,3 +51,22 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     path.write_text(CONTENT)
     with pytest.raises(StorageError, match=r"cannot write .*accepted\.yaml: No such file"):
         accept(load_config(path))
+
+
+def test_one_that_its_processes_could_not_read_is_refused(tmp_path: Path) -> None:
+    """A few lines of aliases that stand for more than a configuration may have."""
+    states = ", ".join(f'"{"x" * 100} {number}"' for number in range(40))
+    lines = "".join(
+        f"  - {{name: l{n}, normal_states: *states, cameras: [{{name: c{n}, source: x.mp4}}]}}\n"
+        for n in range(1, 80)
+    )
+    path = tmp_path / "flawline.yaml"
+    first = (
+        f"{{name: l0, normal_states: &states [{states}], cameras: [{{name: c0, source: x.mp4}}]}}"
+    )
+    path.write_text(f"lines:\n  - {first}\n{lines}")
+    config = load_config(path)
+    config.run_directory.mkdir(parents=True)
+    with pytest.raises(ConfigError, match="more than 256 kB with its aliases written out"):
+        accept(config)
+    assert not list(config.run_directory.iterdir())

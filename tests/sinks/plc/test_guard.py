@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from pymodbus.client import ModbusTcpClient
@@ -27,6 +28,32 @@ def words(**changes: int) -> list[int]:
     fields = {"status": Status.PASS | Status.ONLINE, "heartbeat": 7, "sequence": 3} | changes
     fields["status"] = Status(fields["status"])
     return RegisterBlock(**fields).words()  # type: ignore[arg-type]
+
+
+@contextmanager
+def closing_after_each_answer(port: int) -> Iterator[int]:
+    """The port of something in front of the PLC at `port` that hangs up after each answer."""
+    stop = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                asking, _ = listener.accept()
+                with asking, socket.create_connection(("127.0.0.1", port)) as answering:
+                    asking.settimeout(5.0)
+                    if question := asking.recv(4096):
+                        answering.sendall(question)
+                        asking.sendall(answering.recv(4096))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join(10)
 
 
 def test_what_moves_is_trusted_for_ever() -> None:
@@ -60,6 +87,19 @@ def test_bits_that_stand_are_over_once_the_limit_has_passed(status: Status, over
     assert stillness.is_over(words(status=status)) is over
 
 
+def test_time_without_bits_does_not_count() -> None:
+    """A line that comes ONLINE after a fault has its heartbeat where it stood."""
+    clock = FakeClock()
+    stillness = Stillness(clock, limit_s=0.6)
+    assert not stillness.is_over(words(status=Status.FAULT))
+    clock.advance(10.0)
+    assert not stillness.is_over(words(status=Status.FAULT))
+    clock.advance(0.3)
+    assert not stillness.is_over(words())
+    clock.advance(0.31)
+    assert stillness.is_over(words())
+
+
 def test_after_a_gap_it_begins_anew() -> None:
     """The cable was out: the sinks may write at any moment again."""
     clock = FakeClock()
@@ -87,9 +127,15 @@ class Sinks:
 
 
 @contextmanager
-def guarding(port: int) -> Iterator[Guard]:
+def guarding(port: int, *, heartbeat_s: float = 0.05) -> Iterator[Guard]:
     settings = Modbus.model_validate(
-        {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": port, "heartbeat_s": 0.05}
+        {
+            "name": "gate",
+            "line": "belt",
+            "host": "127.0.0.1",
+            "port": port,
+            "heartbeat_s": heartbeat_s,
+        }
     )
     guard, stop = Guard(settings, SystemClock()), threading.Event()
     thread = threading.Thread(target=guard.work, args=[stop])
@@ -115,16 +161,46 @@ def test_a_pass_of_sinks_that_are_gone_is_cleared_and_their_counters_stay() -> N
 
 
 def test_sinks_that_come_back_are_trusted_again() -> None:
-    with plc_server() as plc, guarding(plc.port) as guard:
+    with plc_server() as plc, guarding(plc.port, heartbeat_s=0.5):
         sinks = Sinks(plc)
         sinks.write(GOOD)
         until(lambda: plc.block.fault is Fault.SINKS)
-        for beat in range(30):
+        sinks.write(GOOD)
+        written = len(plc.blocks)
+        for beat in range(20):
             sinks.write(RegisterBlock(status=GOOD.status, fault=Fault.NONE, heartbeat=beat))
-            looks = guard.looks
-            until(lambda n=looks: guard.looks > n)  # type: ignore[misc]
-            assert plc.block.status == GOOD.status
         sinks.close()
+        assert all(block.status == GOOD.status for block in plc.blocks[written - 1 :])
+        until(lambda: plc.block.fault is Fault.SINKS)
+
+
+def test_a_plc_that_takes_whole_blocks_only_is_cleared_with_one() -> None:
+    with plc_server(whole_blocks=True) as plc, guarding(plc.port):
+        sinks = Sinks(plc)
+        sinks.write(GOOD)
+        sinks.close()
+        until(lambda: plc.block.fault is Fault.SINKS)
+        assert plc.block.status is Status.FAULT
+        assert (plc.block.heartbeat, plc.block.sequence) == (7, 3)
+
+
+def test_a_plc_that_closes_after_each_answer_is_guarded() -> None:
+    with plc_server() as plc, closing_after_each_answer(plc.port) as port, guarding(port) as guard:
+        sinks = Sinks(plc)
+        sinks.write(GOOD)
+        sinks.close()
+        until(lambda: plc.block.fault is Fault.SINKS)
+        assert guard.state == "guarded"
+
+
+def test_a_plc_that_is_not_to_be_read_is_said_to_be_unguarded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with plc_server(readable=False) as plc, guarding(plc.port) as guard:
+        until(lambda: "refuses to be read" in guard.state)
+        turns = guard.turns
+        until(lambda: guard.turns > turns + 3)
+    assert caplog.text.count("refuses to be read") == 1
 
 
 def test_a_plc_that_comes_later_is_found() -> None:

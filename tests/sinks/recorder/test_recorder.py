@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from contract.errors import StorageError
 from contract.messages import Outcome, StreamKey
+from contract.wall_watch import WallWatch
 from sinks.arrival import Arrivals
 from sinks.evidence.evidence import evidence_path
 from sinks.fanout import Fanout
@@ -77,7 +78,12 @@ def desk(directory: Path, **sinks: Any) -> Iterator[Desk]:
     clock, numbers = FakeClock(), metrics()
     with Store.open(config.store_url) as store:
         recorder = Recorder(
-            store, config.sinks, clock=clock, metrics=numbers, evidence_path=evidence_path
+            store,
+            config.sinks,
+            clock=clock,
+            metrics=numbers,
+            evidence_path=evidence_path,
+            wall=WallWatch(clock, directory / "clock"),
         )
         fanout = Fanout([recorder], numbers)
         fanout.start()
