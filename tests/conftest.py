@@ -48,8 +48,9 @@ SLOW = (
 
 # Workers take a file at a time: what lasts minutes begins first, so that no worker ends alone.
 LONGEST = (
-    "integration/test_running_station.py",
+    "integration/test_faults.py",
     "integration/test_station.py",
+    "integration/test_running_station.py",
     "integration/test_demo.py",
     "release/test_wheel.py",
     "benchmarks",

@@ -19,7 +19,7 @@ import yaml
 
 from contract.config import Config
 from contract.config_file import load_config
-from contract.messages import Outcome
+from contract.messages import SCORED, Outcome
 from sinks.store.audit import Audit
 from sinks.store.event import Event
 from sinks.store.store import Store
@@ -174,3 +174,25 @@ def _runs(child: psutil.Process, process: str) -> bool:
         return child.cmdline()[1:4] == ["-P", "-m", process]
     except psutil.NoSuchProcess:
         return False
+
+
+def scored(station: Station) -> int:
+    counts = station.counts()
+    return sum(counts[outcome] for outcome in SCORED)
+
+
+def require_sound(station: Station) -> None:
+    """Every book balances, and no frame has two outcomes."""
+    audits = station.audits()
+    assert audits
+    assert all(audit.agrees and audit.book.balanced for audit in audits)
+    frames = [(event.camera, event.epoch, event.frame_id) for event in station.events()]
+    assert len(frames) == len(set(frames))
+
+
+def runs_anew(station: Station, process: str, before: int) -> bool:
+    return station.process_ids(process) not in ([], [before])
+
+
+def has_scored(station: Station, count: int) -> bool:
+    return scored(station) >= count

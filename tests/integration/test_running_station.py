@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,131 +13,14 @@ import pytest
 import yaml
 
 from contract.messages import Outcome
-from contract.reasons import Fault
-from sinks.plc.registers import Status
-from tests.integration.station import Station
-from tests.integration.test_station import SCORED, line, metrics_on, taught_line, teach
-from tests.pictures import save_picture
-from tests.plc import PlcServer, free_port, plc_server
+from tests.integration.station import Station, has_scored, require_sound, runs_anew, scored
+from tests.integration.test_station import line, metrics_on, taught_line, teach
+from tests.plc import free_port
 
 HUNG_S = {"ingest_hung_after_s": 6, "scorer_hung_after_s": 20, "sinks_hung_after_s": 6}
 ONE_THREAD = {"model": {"num_threads": 1}}
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Six pictures; the last has a spot."""
-    for number in range(6):
-        save_picture(tmp_path / "shots" / f"{number:02}.png", spot=number == 5)
-    yield tmp_path / "shots"
-
-
-def scored(station: Station) -> int:
-    counts = station.counts()
-    return sum(counts[outcome] for outcome in SCORED)
-
-
-def require_sound(station: Station) -> None:
-    """Every book balances, and no frame has two outcomes."""
-    audits = station.audits()
-    assert audits
-    assert all(audit.agrees and audit.book.balanced for audit in audits)
-    frames = [(event.camera, event.epoch, event.frame_id) for event in station.events()]
-    assert len(frames) == len(set(frames))
-
-
-@pytest.mark.parametrize("victim", ["ingest", "scorer", "sinks"])
-def test_a_process_that_hangs_is_killed_and_started_again(
-    victim: str, short_directory: Path, folder: Path
-) -> None:
-    station = Station(
-        short_directory,
-        [taught_line("belt", folder, fps=5, loop=True)],
-        {"sinks": metrics_on(free_port()), "scorer": ONE_THREAD, "supervisor": HUNG_S},
-    )
-    teach(station, "belt")
-    with station:
-        station.until(lambda: scored(station) >= 3, "verdicts flow")
-        hung = station.send(signal.SIGSTOP, victim)
-        station.until(partial(runs_anew, station, victim, hung), "another process")
-        before = scored(station)
-        station.until(lambda: scored(station) >= before + 3, "verdicts flow again")
-        name = "ingest belt-top" if victim == "ingest" else victim
-        labels = {"process": name, "reason": "hung"}
-        station.until(
-            lambda: station.metric("flawline_process_restarts_total", **labels) == 1,
-            "the restart is counted",
-        )
-        labels["reason"] = "exited"
-        assert station.metric("flawline_process_restarts_total", **labels) == 0
-        assert station.stop() == 0
-    assert f"{name}: no sign for" in station.log
-    assert f"{name} hung, starts again in" in station.log
-    require_sound(station)
-
-
-def shows_pass(plc: PlcServer) -> bool:
-    return bool(plc.block.status & Status.PASS)
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_pass_does_not_stand_when_the_sinks_are_gone(
-    number: signal.Signals, short_directory: Path, folder: Path
-) -> None:
-    """At the moment of a PASS: the guard clears it, and the sinks come back."""
-    with plc_server() as plc:
-        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
-        station = Station(
-            short_directory,
-            [taught_line("belt", folder, fps=5, loop=True)],
-            {
-                "sinks": {**metrics_on(0), "modbus": [gate]},
-                "scorer": ONE_THREAD,
-                "supervisor": HUNG_S,
-            },
-        )
-        teach(station, "belt")
-        with station:
-            station.until(partial(shows_pass, plc), "a PASS is shown")
-            station.send(number, "sinks")
-            written = len(plc.blocks)
-            station.until(
-                lambda: not plc.block.status & (Status.PASS | Status.ONLINE), "it is cleared"
-            )
-            assert Fault.SINKS in {block.fault for block in plc.blocks[written - 1 :]}
-            station.until(partial(shows_pass, plc), "a PASS is shown again")
-            assert station.stop() == 0
-        assert plc.block.fault is Fault.STOPPED
-        assert not plc.block.status & (Status.PASS | Status.ONLINE)
-
-
-def test_a_pass_does_not_stand_when_sinks_cannot_start_and_the_station_stops(
-    short_directory: Path, folder: Path
-) -> None:
-    with plc_server() as plc:
-        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
-        station = Station(
-            short_directory,
-            [taught_line("belt", folder, fps=5, loop=True)],
-            {"sinks": {**metrics_on(0), "modbus": [gate]}, "scorer": ONE_THREAD},
-        )
-        teach(station, "belt")
-        store = station.config.data_directory / "events.db"
-        with station:
-            station.until(partial(shows_pass, plc), "a PASS is shown")
-            station.send(signal.SIGKILL, "sinks")
-            for path in store.parent.glob("events.db*"):
-                path.rename(path.with_name(f"was-{path.name}"))
-            store.mkdir()
-            station.until(
-                lambda: "sinks ended (exit code 1), starts again in" in station.log,
-                "the sinks cannot start any more",
-            )
-            station.stop()
-        assert plc.block.fault is Fault.SINKS
-        assert not plc.block.status & (Status.PASS | Status.ONLINE)
 
 
 def test_files_in_the_working_directory_do_not_run_in_the_place_of_ours(
@@ -250,14 +132,6 @@ def test_a_camera_is_mended_by_a_reload_and_the_others_never_stop(
     assert len(epochs) == 1, "the good camera ran all the time"
 
 
-def has_scored(station: Station, count: int) -> bool:
-    return scored(station) >= count
-
-
-def runs_anew(station: Station, process: str, before: int) -> bool:
-    return station.process_ids(process) not in ([], [before])
-
-
 def test_a_process_that_starts_again_meets_the_configuration_that_was_accepted(
     short_directory: Path, folder: Path
 ) -> None:
@@ -278,67 +152,6 @@ def test_a_process_that_starts_again_meets_the_configuration_that_was_accepted(
             station.until(partial(has_scored, station, before + 3), "verdicts flow again")
         assert station.stop() == 0
     assert not list((short_directory / "run").glob("accepted*")), "nothing is left behind"
-    require_sound(station)
-
-
-def ledger(station: Station, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "flawline", "ledger", "-c", str(station.config_path)]
-    return subprocess.run(
-        [*command, *options], capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def test_a_station_that_stops_without_its_sinks_leaves_a_book_that_does_not_balance(
-    short_directory: Path, folder: Path
-) -> None:
-    station = Station(
-        short_directory,
-        [line("belt", str(folder), fps=5, loop=True)],
-        {"sinks": metrics_on(0), "scorer": ONE_THREAD},
-    )
-    data = station.config.data_directory
-    with station:
-        station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "frames flow")
-        assert ledger(station).returncode == 0, "frames of a running station are in flight"
-        refused = ledger(station, "--close")
-        assert (refused.returncode, refused.stderr.count("a station runs")) == (1, 1)
-        for path in data.glob("events.db*"):
-            path.rename(path.with_name(f"was-{path.name}"))
-        (data / "events.db").mkdir()
-        station.until(
-            lambda: station.log.count("sinks ended (exit code 1), starts again in") > 1,
-            "the sinks cannot start any more",
-        )
-        refused = ledger(station, "--close")
-        assert (refused.returncode, refused.stderr.count("a station runs")) == (1, 1)
-        station.stop()
-    (data / "events.db").rmdir()
-    for path in data.glob("was-events.db*"):
-        path.rename(path.with_name(path.name.removeprefix("was-")))
-    open_book = ledger(station)
-    assert open_book.returncode == 1
-    assert "was never closed, and no sinks keep it" in open_book.stdout
-    assert ledger(station, "--close").returncode == 0
-    assert ledger(station).returncode == 0
-
-
-def test_one_that_somebody_else_stopped_is_started_again(
-    short_directory: Path, folder: Path
-) -> None:
-    """`kill` or a tool of the plant: the only camera is not at its end because of that."""
-    station = Station(
-        short_directory,
-        [line("belt", str(folder), fps=5, loop=True)],
-        {"sinks": metrics_on(0), "scorer": ONE_THREAD},
-    )
-    with station:
-        station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "frames flow")
-        for victim in ("ingest", "scorer", "sinks"):
-            stopped = station.send(signal.SIGTERM, victim)
-            station.until(partial(runs_anew, station, victim, stopped), f"another {victim}")
-        before = station.counts()[Outcome.UNSCORED]
-        station.until(lambda: station.counts()[Outcome.UNSCORED] > before + 3, "frames flow again")
-        assert station.stop() == 0
     require_sound(station)
 
 

@@ -117,7 +117,7 @@ def test_what_the_plc_was_told_is_what_the_book_says_after_a_kill(short_director
         )
         with peers(config) as them:
             with running(config, short_directory) as process:
-                them.tell(camera(9), scorer_alive())
+                them.tell(camera(7), scorer_alive())
                 until(lambda: plc.block.status & Status.ONLINE)
                 with _locked(config.data_directory / "events.db"):
                     deadline_ns = time.time_ns() + 2 * NS_PER_S

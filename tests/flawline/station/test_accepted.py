@@ -55,7 +55,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_one_that_its_processes_could_not_read_is_refused(tmp_path: Path) -> None:
     """A few lines of aliases that stand for more than a configuration may have."""
-    states = ", ".join(f'"{"x" * 100} {number}"' for number in range(40))
+    states = ", ".join(f'"{{}} {"x" * 100} {number}"' for number in range(40))
     lines = "".join(
         f"  - {{name: l{n}, normal_states: *states, cameras: [{{name: c{n}, source: x.mp4}}]}}\n"
         for n in range(1, 80)

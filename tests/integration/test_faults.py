@@ -1,0 +1,176 @@
+"""Killed, stopped, hung, without a store: what the PLC is told and what the book says."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from contract.messages import Outcome
+from contract.reasons import Fault
+from sinks.plc.registers import Status
+from tests.integration.station import Station, require_sound, runs_anew, scored
+from tests.integration.test_station import line, metrics_on, taught_line, teach
+from tests.plc import PlcServer, free_port, plc_server
+
+HUNG_S = {"ingest_hung_after_s": 6, "scorer_hung_after_s": 20, "sinks_hung_after_s": 6}
+ONE_THREAD = {"model": {"num_threads": 1}}
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.parametrize("victim", ["ingest", "scorer", "sinks"])
+def test_a_process_that_hangs_is_killed_and_started_again(
+    victim: str, short_directory: Path, folder: Path
+) -> None:
+    station = Station(
+        short_directory,
+        [taught_line("belt", folder, fps=5, loop=True)],
+        {"sinks": metrics_on(free_port()), "scorer": ONE_THREAD, "supervisor": HUNG_S},
+    )
+    teach(station, "belt")
+    with station:
+        station.until(lambda: scored(station) >= 3, "verdicts flow")
+        hung = station.send(signal.SIGSTOP, victim)
+        station.until(partial(runs_anew, station, victim, hung), "another process")
+        before = scored(station)
+        station.until(lambda: scored(station) >= before + 3, "verdicts flow again")
+        name = "ingest belt-top" if victim == "ingest" else victim
+        labels = {"process": name, "reason": "hung"}
+        station.until(
+            lambda: station.metric("flawline_process_restarts_total", **labels) == 1,
+            "the restart is counted",
+        )
+        labels["reason"] = "exited"
+        assert station.metric("flawline_process_restarts_total", **labels) == 0
+        assert station.stop() == 0
+    assert f"{name}: no sign for" in station.log
+    assert f"{name} hung, starts again in" in station.log
+    require_sound(station)
+
+
+def shows_pass(plc: PlcServer) -> bool:
+    return bool(plc.block.status & Status.PASS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_pass_does_not_stand_when_the_sinks_are_gone(
+    number: signal.Signals, short_directory: Path, folder: Path
+) -> None:
+    """At the moment of a PASS: the guard clears it, and the sinks come back."""
+    with plc_server() as plc:
+        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
+        station = Station(
+            short_directory,
+            [taught_line("belt", folder, fps=5, loop=True)],
+            {
+                "sinks": {**metrics_on(0), "modbus": [gate]},
+                "scorer": ONE_THREAD,
+                "supervisor": HUNG_S,
+            },
+        )
+        teach(station, "belt")
+        with station:
+            station.until(partial(shows_pass, plc), "a PASS is shown")
+            station.send(number, "sinks")
+            written = len(plc.blocks)
+            station.until(
+                lambda: not plc.block.status & (Status.PASS | Status.ONLINE), "it is cleared"
+            )
+            assert Fault.SINKS in {block.fault for block in plc.blocks[written - 1 :]}
+            station.until(partial(shows_pass, plc), "a PASS is shown again")
+            assert station.stop() == 0
+        assert plc.block.fault is Fault.STOPPED
+        assert not plc.block.status & (Status.PASS | Status.ONLINE)
+
+
+def test_a_pass_does_not_stand_when_sinks_cannot_start_and_the_station_stops(
+    short_directory: Path, folder: Path
+) -> None:
+    with plc_server() as plc:
+        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
+        station = Station(
+            short_directory,
+            [taught_line("belt", folder, fps=5, loop=True)],
+            {"sinks": {**metrics_on(0), "modbus": [gate]}, "scorer": ONE_THREAD},
+        )
+        teach(station, "belt")
+        store = station.config.data_directory / "events.db"
+        with station:
+            station.until(partial(shows_pass, plc), "a PASS is shown")
+            station.send(signal.SIGKILL, "sinks")
+            for path in store.parent.glob("events.db*"):
+                path.rename(path.with_name(f"was-{path.name}"))
+            store.mkdir()
+            station.until(
+                lambda: "sinks ended (exit code 1), starts again in" in station.log,
+                "the sinks cannot start any more",
+            )
+            station.stop()
+        assert plc.block.fault is Fault.SINKS
+        assert not plc.block.status & (Status.PASS | Status.ONLINE)
+
+
+def ledger(station: Station, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "flawline", "ledger", "-c", str(station.config_path)]
+    return subprocess.run(
+        [*command, *options], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_station_that_stops_without_its_sinks_leaves_a_book_that_does_not_balance(
+    short_directory: Path, folder: Path
+) -> None:
+    station = Station(
+        short_directory,
+        [line("belt", str(folder), fps=5, loop=True)],
+        {"sinks": metrics_on(0), "scorer": ONE_THREAD},
+    )
+    data = station.config.data_directory
+    with station:
+        station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "frames flow")
+        assert ledger(station).returncode == 0, "frames of a running station are in flight"
+        refused = ledger(station, "--close")
+        assert (refused.returncode, refused.stderr.count("a station runs")) == (1, 1)
+        for path in data.glob("events.db*"):
+            path.rename(path.with_name(f"was-{path.name}"))
+        (data / "events.db").mkdir()
+        station.until(
+            lambda: station.log.count("sinks ended (exit code 1), starts again in") > 1,
+            "the sinks cannot start any more",
+        )
+        refused = ledger(station, "--close")
+        assert (refused.returncode, refused.stderr.count("a station runs")) == (1, 1)
+        station.stop()
+    (data / "events.db").rmdir()
+    for path in data.glob("was-events.db*"):
+        path.rename(path.with_name(path.name.removeprefix("was-")))
+    open_book = ledger(station)
+    assert open_book.returncode == 1
+    assert "was never closed, and no sinks keep it" in open_book.stdout
+    assert ledger(station, "--close").returncode == 0
+    assert ledger(station).returncode == 0
+
+
+def test_one_that_somebody_else_stopped_is_started_again(
+    short_directory: Path, folder: Path
+) -> None:
+    """`kill` or a tool of the plant: the only camera is not at its end because of that."""
+    station = Station(
+        short_directory,
+        [line("belt", str(folder), fps=5, loop=True)],
+        {"sinks": metrics_on(0), "scorer": ONE_THREAD},
+    )
+    with station:
+        station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "frames flow")
+        for victim in ("ingest", "sinks"):
+            stopped = station.send(signal.SIGTERM, victim)
+            station.until(partial(runs_anew, station, victim, stopped), f"another {victim}")
+        before = station.counts()[Outcome.UNSCORED]
+        station.until(lambda: station.counts()[Outcome.UNSCORED] > before + 3, "frames flow again")
+        assert station.stop() == 0
+    require_sound(station)
