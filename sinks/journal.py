@@ -11,6 +11,7 @@ which would cost more than the PLC's deadline allows on some disks.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterable
@@ -77,19 +78,20 @@ class Journal:
     def left_behind(self) -> list[Arrival]:
         """What an earlier process judged, the oldest first; the last line may be cut off."""
         found = []
-        for line in self._path.read_bytes().splitlines():
+        for line in filter(None, self._path.read_bytes().split(b"\n")):
             try:
                 arrival = _arrival(line)
             except (ValueError, WireError) as error:
                 log.warning("%s: a note that is none: %s", self._path, error)
                 continue
-            self._waiting[_frame(arrival)] = line + b"\n"
+            self._waiting[_frame(arrival)] = b"\n" + line
             found.append(arrival)
         return found
 
     def note(self, arrival: Arrival) -> None:
         """Note a judgement that is about to be told."""
-        line = f"{arrival.arrived_ns} {arrival.sent} ".encode() + encode(arrival.header) + b"\n"
+        # The line's end comes first: what was cut off before by a full disk ends there.
+        line = f"\n{arrival.arrived_ns} {arrival.sent} ".encode() + encode(arrival.header)
         try:
             self._append(line)
         except OSError as error:
@@ -111,9 +113,11 @@ class Journal:
             self._open()
         assert self._file is not None
         if self._num_bytes + len(line) > MAX_BYTES:
-            raise OSError(27, f"more than {MAX_BYTES >> 20} MB wait for the store")
-        os.write(self._file, line)
-        self._num_bytes += len(line)
+            raise OSError(errno.EFBIG, f"more than {MAX_BYTES >> 20} MB wait for the store")
+        written = os.write(self._file, line)
+        self._num_bytes += written
+        if written < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _shorten(self) -> None:
         """Write what waits into a new file, which takes the place of the long one."""
