@@ -110,6 +110,9 @@ def test_a_pass_does_not_stand_when_sinks_cannot_start_and_the_station_stops(
                 lambda: "sinks ended (exit code 1), starts again in" in station.log,
                 "the sinks cannot start any more",
             )
+            station.interrupt()
+            station.until(lambda: "draining" in station.log, "it stops")
+            # Nobody takes what the scorer has in hand: the second gives it up.
             station.stop()
         assert plc.block.fault is Fault.SINKS
         assert not plc.block.status & (Status.PASS | Status.ONLINE)
@@ -145,6 +148,9 @@ def test_a_station_that_stops_without_its_sinks_leaves_a_book_that_does_not_bala
         )
         refused = ledger(station, "--close")
         assert (refused.returncode, refused.stderr.count("a station runs")) == (1, 1)
+        station.interrupt()
+        station.until(lambda: "draining" in station.log, "it stops")
+        # Nobody takes what the scorer has in hand: the second gives it up.
         station.stop()
     (data / "events.db").rmdir()
     for path in data.glob("was-events.db*"):

@@ -28,8 +28,11 @@ def test_files_in_the_working_directory_do_not_run_in_the_place_of_ours(
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for name in ("ingest", "scorer", "sinks", "contract", "yaml", "zmq"):
+    for name in ("ingest", "contract", "yaml", "zmq"):
         (elsewhere / f"{name}.py").write_text(f"raise SystemExit('the wrong {name}')")
+    for name in ("scorer", "sinks"):
+        (elsewhere / name).mkdir()
+        (elsewhere / name / "__init__.py").write_text(f"raise SystemExit('the wrong {name}')")
     station = Station(
         short_directory,
         [line("belt", str(folder), pace="fast")],

@@ -102,6 +102,9 @@ class LineStore:
         self._book("top").close(num_frames, 0.0)
 
     def save(self) -> None:
+        """As a station leaves it that was stopped."""
+        for book in self._books.values():
+            book.close(book.admitted, 0.0)
         with Store.open(self.url) as store:
             store.write(events=self._events, drops=self._drops, books=self._books.values())
 
