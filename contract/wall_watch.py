@@ -60,6 +60,8 @@ class WallWatch:
         """When the clock was seen last, and for how long it had gone on evenly then."""
         try:
             seen, steady = self._note.read_text("ascii").split()
+            if not 0 <= float(steady) <= STEADY_S:
+                raise ValueError(f"{steady} seconds")
             return int(seen), float(steady)
         except FileNotFoundError:
             return self._seen_ns, STEADY_S

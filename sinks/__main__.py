@@ -6,7 +6,7 @@ import argparse
 import logging
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from contract.config import Config
 from contract.messages import ProcessMessage, ProcessState
@@ -14,6 +14,7 @@ from contract.process import HEARTBEAT_S, Every, Shell, run_process, software_ve
 from contract.progress import STALLED_S
 from contract.sockets import Sockets
 from contract.wall_watch import WallWatch
+from sinks.arrival import REMEMBERED_FRAMES
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
@@ -84,9 +85,8 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             evidence_path=evidence_path,
             wall=wall,
         )
-        journal = stack.enter_context(
-            Journal(config.data_directory / JOURNAL_NAME, clock=clock, metrics=metrics)
-        )
+        path = config.data_directory / JOURNAL_NAME
+        journal = stack.enter_context(closing(Journal(path, clock=clock, metrics=metrics)))
         judged = journal.left_behind()
         recorder.restore(judged)
         if judged:
@@ -105,7 +105,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             journal=journal,
             clock=clock,
         )
-        hub.recall(judged)
+        hub.recall(store.newest_outcomes(limit=REMEMBERED_FRAMES))
 
         heartbeat = Every(HEARTBEAT_S, clock)
 

@@ -52,11 +52,10 @@ class Arrivals:
     def __init__(self) -> None:
         self._late: dict[tuple[str, str, str], OrderedDict[tuple[int, int], bool]] = {}
 
-    def recall(self, arrival: Arrival) -> None:
+    def recall(self, stream: StreamKey, frame_id: int, outcome: Outcome) -> None:
         """Keep to a judgement that an earlier process made."""
-        camera = self._late.setdefault(arrival.stream[:3], OrderedDict())
-        late = arrival.header.outcome is Outcome.LATE and arrival.sent in SCORED
-        camera[arrival.header.epoch, arrival.header.frame_id] = late
+        camera = self._late.setdefault(stream[:3], OrderedDict())
+        camera[stream.epoch, frame_id] = outcome is Outcome.LATE
 
     def take(self, identity: bytes, header: VerdictMessage, now_ns: int) -> Arrival:
         """The arrival of a verdict at `now_ns`.

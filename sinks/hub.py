@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import zmq
@@ -17,13 +17,15 @@ from contract.messages import (
     CameraMessage,
     DropMessage,
     EndOfStreamMessage,
+    Outcome,
     ProcessMessage,
     StatusMessage,
+    StreamKey,
 )
 from contract.process import Every
 from contract.reasons import DeliveryReason
 from contract.sockets import Socket
-from sinks.arrival import Arrival, Arrivals
+from sinks.arrival import Arrivals
 from sinks.evidence.evidence import EvidenceFolder
 from sinks.fanout import Fanout
 from sinks.journal import Journal
@@ -84,10 +86,13 @@ class Hub:
         self._poller.register(status, zmq.POLLIN)
         self._poller.register(pictures, zmq.POLLIN)
 
-    def recall(self, arrivals: Sequence[Arrival]) -> None:
-        """Keep to what an earlier process judged: those frames are not told again."""
-        for arrival in arrivals:
-            self._arrivals.recall(arrival)
+    def recall(self, outcomes: Iterable[tuple[StreamKey, int, Outcome]]) -> None:
+        """Keep to what an earlier process judged: those frames are not told again.
+
+        The scorer sends again what it has no acknowledgement of, be it stored or not.
+        """
+        for stream, frame_id, outcome in outcomes:
+            self._arrivals.recall(stream, frame_id, outcome)
 
     def turn(self, wait_ms: int) -> bool:
         """Take in what is there, waiting up to `wait_ms` for it; whether verdicts came."""

@@ -16,8 +16,6 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from contract.clock import Clock
 from contract.codec import decode_verdict, encode
@@ -39,52 +37,54 @@ log = logging.getLogger(__name__)
 
 
 class Journal:
-    """A file of notes, of those alone that are not stored yet. Use as a context manager.
+    """A file of notes, of those alone that are not stored yet.
 
     A note that cannot be written is counted, and the verdict told all the same: only a crash in
     the same moment would have it judged again.
     """
 
     def __init__(self, path: Path, *, clock: Clock, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._path = path
-        self._waiting: dict[Frame, bytes] = {}
-        self._file: int | None = None
-        self._num_bytes = 0
-        self._complain = Every(60.0, clock)
-
-    def __enter__(self) -> Self:
-        """Open the journal.
+        """Open the journal at `path`.
 
         Raises:
             StorageError: it cannot be written.
         """
+        self._metrics = metrics
+        self._path = path
+        self._waiting: dict[Frame, bytes] = {}
+        self._waiting_bytes = 0
+        self._file: int | None = None
+        self._num_bytes = 0
+        self._complain = Every(60.0, clock)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
         except OSError as error:
-            raise StorageError(f"cannot write {self._path}: {error.strerror}") from None
-        return self
+            raise StorageError(f"cannot write {path}: {error.strerror}") from None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave what is not stored, and nothing else."""
         self._shorten()
         self._close()
 
     def left_behind(self) -> list[Arrival]:
-        """What an earlier process judged, the oldest first; the last line may be cut off."""
+        """What an earlier process judged, the oldest first; the last line may be cut off.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        try:
+            lines = self._path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise StorageError(f"cannot read {self._path}: {error.strerror}") from None
         found = []
-        for line in filter(None, self._path.read_bytes().split(b"\n")):
+        for line in filter(None, lines):
             try:
                 arrival = _arrival(line)
             except (ValueError, WireError) as error:
                 log.warning("%s: a note that is none: %s", self._path, error)
                 continue
-            self._waiting[_frame(arrival)] = b"\n" + line
+            self._wait(arrival, b"\n" + line)
             found.append(arrival)
         return found
 
@@ -99,14 +99,19 @@ class Journal:
             if self._complain.due():
                 log.error("cannot write %s: %s", self._path, error.strerror)
         else:
-            self._waiting[_frame(arrival)] = line
+            self._wait(arrival, line)
 
     def stored(self, frames: Iterable[Frame]) -> None:
         """Forget judgements that are in the store."""
         for frame in frames:
-            self._waiting.pop(frame, None)
-        if self._num_bytes > SHORTEN_BYTES and self._num_bytes > 2 * self._waiting_bytes():
+            self._waiting_bytes -= len(self._waiting.pop(frame, b""))
+        if self._num_bytes > SHORTEN_BYTES and self._num_bytes > 2 * self._waiting_bytes:
             self._shorten()
+
+    def _wait(self, arrival: Arrival, line: bytes) -> None:
+        frame = arrival.stream, arrival.header.frame_id
+        self._waiting_bytes += len(line) - len(self._waiting.get(frame, b""))
+        self._waiting[frame] = line
 
     def _append(self, line: bytes) -> None:
         if self._file is None:
@@ -130,9 +135,6 @@ class Journal:
             if self._complain.due():
                 log.error("cannot shorten %s: %s", self._path, error.strerror)
 
-    def _waiting_bytes(self) -> int:
-        return sum(map(len, self._waiting.values()))
-
     def _open(self) -> None:
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._num_bytes = os.fstat(self._file).st_size
@@ -152,7 +154,3 @@ def _arrival(line: bytes) -> Arrival:
     arrived_ns, sent, verdict = line.split(b" ", 2)
     header = decode_verdict([verdict])
     return Arrival(b"", header, Outcome(sent.decode()), int(arrived_ns), first=False)
-
-
-def _frame(arrival: Arrival) -> Frame:
-    return arrival.stream, arrival.header.frame_id

@@ -29,6 +29,8 @@ STANDS_PERIODS = 4
 STOP_LIMIT_S = 10.0
 STOP_BLIND_S = 2.0
 COMPLAIN_S = 10.0
+STUCK_S = 5.0
+TRIES = 6  # of one look: to read, and to write in two ways, each once more
 IDLE_S = 0.5  # between looks while there is nothing to guard
 TRUSTED = Status.PASS | Status.FAIL | Status.REVIEW | Status.ONLINE
 
@@ -79,10 +81,17 @@ class Guard:
         self.name = settings.name
         self.state = "not connected"
         self.turns = 0
+        self._turned_s = clock.monotonic_s()
         self._settings = settings
         self._clock = clock
         self._stillness = Stillness(clock, limit_s=STANDS_PERIODS * settings.heartbeat_s)
         self._complain = Every(COMPLAIN_S, clock)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it takes longer for one look than all its time-outs together."""
+        limit_s = STUCK_S + TRIES * self._settings.timeout_s
+        return self._clock.monotonic_s() - self._turned_s > limit_s
 
     def work(self, stop: threading.Event) -> None:
         """Look at every heartbeat until `stop`, and then until nothing is left to clear.
@@ -98,6 +107,7 @@ class Guard:
             while True:
                 safe = self._look(client)
                 self.turns += 1
+                self._turned_s = self._clock.monotonic_s()
                 if not stop.is_set():
                     stop.wait(max(settings.heartbeat_s, IDLE_S) if safe else settings.heartbeat_s)
                     continue

@@ -85,8 +85,9 @@ def test_a_clock_that_is_corrected_gently_is_trusted(tmp_path: Path) -> None:
 def test_a_note_that_says_nothing_is_no_trust(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "clock").write_text("soon")
-    assert not WallWatch(FakeClock(), tmp_path / "clock").trusted()
+    for text in ("soon", f"{FakeClock().wall_ns()} nan", f"{FakeClock().wall_ns()} inf", "1 2 3"):
+        (tmp_path / "clock").write_text(text)
+        assert not WallWatch(FakeClock(), tmp_path / "clock").trusted()
     assert "says nothing of the clock" in caplog.text
     (tmp_path / "folder").mkdir()
     assert not WallWatch(FakeClock(), tmp_path / "folder").trusted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from tests.fakes import FakeClock
 from tests.sinks.kit import STREAM, arrival, metrics, value_of, verdict
 
 
-def opened(path: Path, numbers: Metrics | None = None) -> Journal:
-    return Journal(path, clock=FakeClock(), metrics=numbers or metrics())
+def opened(path: Path, numbers: Metrics | None = None) -> closing[Journal]:
+    return closing(Journal(path, clock=FakeClock(), metrics=numbers or metrics()))
 
 
 def left_behind(path: Path) -> list[Arrival]:
@@ -42,7 +43,7 @@ def test_a_judgement_is_found_again_as_it_was(tmp_path: Path) -> None:
     assert not any(each.first or each.identity for each in found)
     arrivals = Arrivals()
     for each in found:
-        arrivals.recall(each)
+        arrivals.recall(each.stream, each.header.frame_id, each.header.outcome)
     again = [arrivals.take(b"", verdict(n, deadline_ns=1), 5000) for n in range(2)]
     assert [each.header.outcome for each in again] == [Outcome.PASS, Outcome.LATE]
     assert not any(each.first for each in again)
@@ -102,8 +103,5 @@ def test_a_journal_that_cannot_be_written_is_counted_and_disturbs_nobody(tmp_pat
 
 def test_a_journal_that_cannot_be_begun_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
-    with (
-        pytest.raises(StorageError, match=r"cannot write .*judged.journal"),
-        opened(tmp_path / "data" / "judged.journal"),
-    ):
-        pass
+    with pytest.raises(StorageError, match=r"cannot write .*judged.journal"):
+        opened(tmp_path / "data" / "judged.journal")
