@@ -45,7 +45,8 @@ DEFAULT_METRICS_PORT = 9464
 CONFIG_NAME = "flawline.yaml"
 MADE_BY_DEMO = "# made by flawline demo\n"
 REPORT_NAME = "report.html"
-PRODUCTS = (CONFIG_NAME, REPORT_NAME, "heatmaps", "memories", "logs")
+PRODUCTS = (CONFIG_NAME, REPORT_NAME, "heatmaps", "memories", "logs", "epochs")
+PATTERNS = ("events.db*", "report-*.html", "judged.journal", "clock.note")
 TEND_S = 0.1
 
 
@@ -65,7 +66,7 @@ def run_demo(
         FlawlineError: a process does not start.
     """
     screen = Screen()
-    _prepare(directory)
+    prepare(directory)
     if metrics_port is None:
         metrics_port = DEFAULT_METRICS_PORT if live else 0
     stop = StopRequest()
@@ -131,14 +132,14 @@ def _tell_speed(fps: float, frame_s: float, screen: Screen) -> None:
         screen.say(f"{taken}: too slow for this demo, frames will come LATE")
     elif fps < FPS:
         screen.say(
-            f"{taken}: {fps:g} frames a second are inspected instead of {FPS:g}, so that none "
-            "comes too late (docs/install.md, sizing)"
+            f"{taken}: {fps:g} frames a second are inspected instead of {FPS:g}, which leaves "
+            f"{1 - LOAD:.0%} of the time for bursts (docs/install.md, sizing)"
         )
     else:
         screen.say(f"{taken}: {fps:g} frames a second are inspected")
 
 
-def _prepare(directory: Path) -> None:
+def prepare(directory: Path) -> None:
     """Empty `directory` of an earlier demo, and of nothing else."""
     config = directory / CONFIG_NAME
     with writing(directory, "choose another --out"):
@@ -151,7 +152,7 @@ def _prepare(directory: Path) -> None:
         for name in names:
             path = directory / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for pattern in ("events.db*", "report-*.html"):
+        for pattern in PATTERNS:
             for path in directory.glob(pattern):
                 path.unlink()
         directory.mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,44 @@ def test_a_process_that_hangs_is_killed_and_started_again(
     require_sound(station)
 
 
+def guarded_station(directory: Path, folder: Path, plc: PlcServer) -> Station:
+    """One taught line whose results go to `plc`."""
+    gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
+    station = Station(
+        directory,
+        [taught_line("belt", folder, fps=5, loop=True)],
+        {"sinks": {**metrics_on(0), "modbus": [gate]}, "scorer": ONE_THREAD, "supervisor": HUNG_S},
+    )
+    teach(station, "belt")
+    return station
+
+
+def take_store_away(station: Station) -> None:
+    """Put a folder in the place of the store: sinks cannot start any more."""
+    data = station.config.data_directory
+    for path in data.glob("events.db*"):
+        path.rename(path.with_name(f"was-{path.name}"))
+    (data / "events.db").mkdir()
+    station.until(
+        lambda: station.log.count("sinks ended (exit code 1), starts again in") > 1,
+        "the sinks cannot start any more",
+    )
+
+
+def bring_store_back(station: Station) -> None:
+    data = station.config.data_directory
+    (data / "events.db").rmdir()
+    for path in data.glob("was-events.db*"):
+        path.rename(path.with_name(path.name.removeprefix("was-")))
+
+
+def stop_without_sinks(station: Station) -> None:
+    """Nobody takes what the scorer has in hand: the second Ctrl-C gives it up."""
+    station.interrupt()
+    station.until(lambda: "draining" in station.log, "it stops")
+    station.stop()
+
+
 def shows_pass(plc: PlcServer) -> bool:
     return bool(plc.block.status & Status.PASS)
 
@@ -63,18 +101,7 @@ def test_a_pass_does_not_stand_when_the_sinks_are_gone(
 ) -> None:
     """At the moment of a PASS: the guard clears it, and the sinks come back."""
     with plc_server() as plc:
-        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
-        station = Station(
-            short_directory,
-            [taught_line("belt", folder, fps=5, loop=True)],
-            {
-                "sinks": {**metrics_on(0), "modbus": [gate]},
-                "scorer": ONE_THREAD,
-                "supervisor": HUNG_S,
-            },
-        )
-        teach(station, "belt")
-        with station:
+        with guarded_station(short_directory, folder, plc) as station:
             station.until(partial(shows_pass, plc), "a PASS is shown")
             station.send(number, "sinks")
             written = len(plc.blocks)
@@ -93,28 +120,11 @@ def test_a_pass_does_not_stand_when_sinks_cannot_start_and_the_station_stops(
     short_directory: Path, folder: Path
 ) -> None:
     with plc_server() as plc:
-        gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
-        station = Station(
-            short_directory,
-            [taught_line("belt", folder, fps=5, loop=True)],
-            {"sinks": {**metrics_on(0), "modbus": [gate]}, "scorer": ONE_THREAD},
-        )
-        teach(station, "belt")
-        store = station.config.data_directory / "events.db"
-        with station:
+        with guarded_station(short_directory, folder, plc) as station:
             station.until(partial(shows_pass, plc), "a PASS is shown")
             station.send(signal.SIGKILL, "sinks")
-            for path in store.parent.glob("events.db*"):
-                path.rename(path.with_name(f"was-{path.name}"))
-            store.mkdir()
-            station.until(
-                lambda: "sinks ended (exit code 1), starts again in" in station.log,
-                "the sinks cannot start any more",
-            )
-            station.interrupt()
-            station.until(lambda: "draining" in station.log, "it stops")
-            # Nobody takes what the scorer has in hand: the second gives it up.
-            station.stop()
+            take_store_away(station)
+            stop_without_sinks(station)
         assert plc.block.fault is Fault.SINKS
         assert not plc.block.status & (Status.PASS | Status.ONLINE)
 
@@ -134,28 +144,16 @@ def test_a_station_that_stops_without_its_sinks_leaves_a_book_that_does_not_bala
         [line("belt", str(folder), fps=5, loop=True)],
         {"sinks": metrics_on(0), "scorer": ONE_THREAD},
     )
-    data = station.config.data_directory
     with station:
         station.until(lambda: station.counts()[Outcome.UNSCORED] > 3, "frames flow")
         assert ledger(station).returncode == 0, "frames of a running station are in flight"
         refused = ledger(station, "--close")
         assert (refused.returncode, refused.stderr.count("a station runs")) == (1, 1)
-        for path in data.glob("events.db*"):
-            path.rename(path.with_name(f"was-{path.name}"))
-        (data / "events.db").mkdir()
-        station.until(
-            lambda: station.log.count("sinks ended (exit code 1), starts again in") > 1,
-            "the sinks cannot start any more",
-        )
+        take_store_away(station)
         refused = ledger(station, "--close")
         assert (refused.returncode, refused.stderr.count("a station runs")) == (1, 1)
-        station.interrupt()
-        station.until(lambda: "draining" in station.log, "it stops")
-        # Nobody takes what the scorer has in hand: the second gives it up.
-        station.stop()
-    (data / "events.db").rmdir()
-    for path in data.glob("was-events.db*"):
-        path.rename(path.with_name(path.name.removeprefix("was-")))
+        stop_without_sinks(station)
+    bring_store_back(station)
     open_book = ledger(station)
     assert open_book.returncode == 1
     assert "was never closed, and no sinks keep it" in open_book.stdout

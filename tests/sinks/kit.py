@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import yaml
 from PIL import Image
@@ -251,6 +252,17 @@ class Process:
                 return line.rsplit("metrics on ", 1)[1]
         raise AssertionError("no metrics address in the log")
 
+    def scrape(self) -> str:
+        """What Prometheus would get now."""
+        return httpx.get(self.metrics_url, trust_env=False).text
+
+
+def refused(config: Config, directory: Path) -> tuple[int, str]:
+    """Exit code and log of sinks that do not start."""
+    process = Process(config, directory)
+    assert not process.ready
+    return process.popen.wait(10), process.log.read_text()
+
 
 @contextmanager
 def running(config: Config, directory: Path) -> Iterator[Process]:
@@ -262,6 +274,15 @@ def running(config: Config, directory: Path) -> Iterator[Process]:
     finally:
         if process.popen.poll() is None:
             process.kill()
+
+
+def booked(config: Config) -> dict[Outcome, int]:
+    """Frames per outcome of the one book, which is closed and agrees with its rows."""
+    with existing(config) as store:
+        (audit,) = store.audit()
+    assert audit.agrees
+    assert audit.book.closed
+    return {outcome: count for outcome, count in audit.book.counts.items() if count}
 
 
 @contextmanager
