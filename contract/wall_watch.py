@@ -12,7 +12,7 @@ from contract.clock import NS_PER_S, Clock
 from contract.files import whole
 
 STEP_NS: Final = 60 * NS_PER_S
-GAP_NS: Final = 86_400 * NS_PER_S
+GAP_NS: Final = 8 * 86_400 * NS_PER_S  # a week off is common; a wrong date within it costs days
 STEADY_S: Final = 86_400.0
 NOTED_EVERY_S: Final = 60.0
 
@@ -23,8 +23,8 @@ class WallWatch:
     """Watches for steps against the monotonic clock. Thread-safe.
 
     After a step the clock has to go on evenly for a day of work: a wrong date is put right in that
-    time. So has one that stands, at the start, more than a day from where it was seen last; a
-    machine that was off for weeks loses nothing by waiting. What was seen is noted in a file, so
+    time. So has one that stands, at the start, more than a week from where it was seen last; a
+    machine that was off for longer loses nothing by waiting. What was seen is noted in a file, so
     that a new process neither forgets a step nor has to wait for the whole day again.
 
     Args:

@@ -18,7 +18,7 @@ from sinks.arrival import REMEMBERED_FRAMES
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
-from sinks.journal import Journal
+from sinks.journal import FILE_NAME, Journal
 from sinks.mes.webhook import Webhook
 from sinks.metrics.metrics import Metrics
 from sinks.metrics.roster import Roster
@@ -28,7 +28,6 @@ from sinks.store.store import Store
 
 POLL_MS = 10
 IDLE_S = 0.3
-JOURNAL_NAME = "judged.journal"
 CLOCK_NAME = "clock.note"
 # Both more than a scorer that was stopped before may hold unacknowledged.
 DRAIN_S = 5.0
@@ -85,12 +84,12 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             evidence_path=evidence_path,
             wall=wall,
         )
-        path = config.data_directory / JOURNAL_NAME
+        path = config.data_directory / FILE_NAME
         journal = stack.enter_context(closing(Journal(path, clock=clock, metrics=metrics)))
         judged = journal.left_behind()
-        recorder.restore(judged)
+        recorder.take_over(judged)
         if judged:
-            log.info("%d verdicts that were judged before the last end are stored", len(judged))
+            log.info("%d verdicts that were judged before the last end are stored now", len(judged))
         fanout = Fanout([*plcs, recorder, *webhooks], metrics, clock, workers=[evidence])
         watchers: list[Watcher] = [*plcs, recorder, metrics, *webhooks]
         hub = Hub(
@@ -106,6 +105,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             clock=clock,
         )
         hub.recall(store.newest_outcomes(limit=REMEMBERED_FRAMES))
+        hub.recall((each.stream, each.header.frame_id, each.header.outcome) for each in judged)
 
         heartbeat = Every(HEARTBEAT_S, clock)
 

@@ -28,6 +28,7 @@ from sinks.arrival import Arrival
 from sinks.metrics.metrics import Metrics
 
 NAME = "journal"
+FILE_NAME = "judged.journal"
 Frame = tuple[StreamKey, int]
 
 SHORTEN_BYTES = 1 << 20
@@ -73,20 +74,14 @@ class Journal:
         Raises:
             StorageError: it cannot be read.
         """
-        try:
-            lines = self._path.read_bytes().split(b"\n")
-        except OSError as error:
-            raise StorageError(f"cannot read {self._path}: {error.strerror}") from None
-        found = []
-        for line in filter(None, lines):
-            try:
-                arrival = _arrival(line)
-            except (ValueError, WireError) as error:
-                log.warning("%s: a note that is none: %s", self._path, error)
-                continue
-            self._wait(arrival, b"\n" + line)
-            found.append(arrival)
-        return found
+        found, num_odd = read_notes(self._path)
+        if num_odd:
+            log.error("%s: %d notes cannot be read, their frames may be lost", self._path, num_odd)
+            for _ in range(num_odd):
+                self._metrics.failed(NAME, DeliveryReason.REFUSED)
+        for arrival, line in found:
+            self._wait(arrival, line)
+        return [arrival for arrival, _ in found]
 
     def note(self, arrival: Arrival) -> None:
         """Note a judgement that is about to be told."""
@@ -103,9 +98,14 @@ class Journal:
 
     def stored(self, frames: Iterable[Frame]) -> None:
         """Forget judgements that are in the store."""
+        before = self._waiting_bytes
         for frame in frames:
             self._waiting_bytes -= len(self._waiting.pop(frame, b""))
-        if self._num_bytes > SHORTEN_BYTES and self._num_bytes > 2 * self._waiting_bytes:
+        if self._waiting_bytes == before:
+            return
+        if not self._waiting:
+            self._empty()
+        elif self._num_bytes > SHORTEN_BYTES and self._num_bytes > 2 * self._waiting_bytes:
             self._shorten()
 
     def _wait(self, arrival: Arrival, line: bytes) -> None:
@@ -123,6 +123,11 @@ class Journal:
         self._num_bytes += written
         if written < len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _empty(self) -> None:
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            self._num_bytes = 0
 
     def _shorten(self) -> None:
         """Write what waits into a new file, which takes the place of the long one."""
@@ -143,6 +148,27 @@ class Journal:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def read_notes(path: Path) -> tuple[list[tuple[Arrival, bytes]], int]:
+    """Judgements in a journal, the oldest first, each with its line; how many lines are none.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return [], 0
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from None
+    found, num_odd = [], 0
+    for line in filter(None, lines):
+        try:
+            found.append((_arrival(line), b"\n" + line))
+        except (ValueError, WireError):
+            num_odd += 1
+    return found, num_odd
 
 
 def _arrival(line: bytes) -> Arrival:

@@ -70,7 +70,7 @@ def print_ledger(
     now_ns = SystemClock().wall_ns()
     if close:
         with no_station(config.run_directory):
-            _close(store_url, running=running, now_ns=now_ns)
+            _close(store_url, config.data_directory, running=running, now_ns=now_ns)
     with Store.open_existing(store_url) as store:
         document = document_of(store.audit(), running=running, now_ns=now_ns)
     if not give_json(document, as_json):
@@ -78,7 +78,8 @@ def print_ledger(
     return 0 if document.balanced else 1
 
 
-def _close(store_url: str, *, running: bool | None, now_ns: int) -> None:
+def _close(store_url: str, data: Path, *, running: bool | None, now_ns: int) -> None:
+    from sinks.journal import FILE_NAME
     from sinks.store.store import Store
 
     if running is not False:
@@ -86,7 +87,7 @@ def _close(store_url: str, *, running: bool | None, now_ns: int) -> None:
         raise FlawlineError(f"{known}: its sinks keep the books", "stop the station first")
     Store.open_existing(store_url).database.close()  # Closing books begins no store.
     with Store.open(store_url) as store:
-        closed = close_all(store, now_ns=now_ns)
+        closed = close_all(store, data / FILE_NAME, now_ns=now_ns)
     for book in closed:
         Screen(stderr=True).say(
             f"closed: {book.key.line}, {book.key.camera}, started {_moment(book.key.epoch)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract.clock import NS_PER_S
@@ -38,20 +39,26 @@ def is_kept(book: Book, *, running: bool | None, now_ns: int) -> bool:
     return running
 
 
-def close_all(store: Store, *, now_ns: int) -> list[Book]:
+def close_all(store: Store, journal: Path, *, now_ns: int) -> list[Book]:
     """Close the open books of a station that does not run: frames without an outcome are lost.
 
+    What was judged, and may have been told, is booked first.
+
     Raises:
-        StorageError: the store cannot be written.
+        StorageError: the store cannot be written, or the journal not read.
     """
+    from sinks.evidence.evidence import evidence_path
+    from sinks.journal import read_notes
     from sinks.recorder.draft import Draft
 
     draft = Draft(store, now_ns=now_ns, now_s=0.0)
-    for book in store.books(open_only=True):
-        draft.supersede(book.key)
-        draft.lose_all(book.key)
+    for arrival, _ in read_notes(journal)[0]:
+        draft.verdict(arrival, evidence_path(arrival))
+    for stream in {book.key for book in store.books(open_only=True)} | draft.books.keys():
+        draft.supersede(stream)
+        draft.lose_all(stream)
     draft.finish()
-    store.write(events=[], drops=draft.drops, books=draft.books.values())
+    store.write(events=draft.events, drops=draft.drops, books=draft.books.values())
     return list(draft.books.values())
 
 

@@ -27,17 +27,17 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     for thread in threads:
         thread.start()
     shell.ready()
-    while any(thread.is_alive() for thread in threads):
+    while alive := [thread for thread in threads if thread.is_alive()]:
         if shell.stopping:
             stop.set()
-        elif not all(thread.is_alive() for thread in threads):
+        elif len(alive) < len(threads):
             raise FlawlineError("the guard of a PLC fell over", "report it with the log")
         if not any(guard.is_stuck for guard in guards):
             shell.beat(
                 done=sum(guard.turns for guard in guards),
                 states={guard.name: guard.state for guard in guards},
             )
-        threads[0].join(HEARTBEAT_S / 4)
+        alive[0].join(HEARTBEAT_S / 4)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from contract.beat import GUARDED
 from contract.clock import Clock
 from contract.config_sinks import Modbus
 from contract.process import Every
+from contract.progress import Progress
 from contract.reasons import Fault
 from sinks.plc.registers import NUM_WORDS, Status, offset_of
 
@@ -81,7 +82,8 @@ class Guard:
         self.name = settings.name
         self.state = "not connected"
         self.turns = 0
-        self._turned_s = clock.monotonic_s()
+        self._progress = Progress(clock)
+        self._said = ""
         self._settings = settings
         self._clock = clock
         self._stillness = Stillness(clock, limit_s=STANDS_PERIODS * settings.heartbeat_s)
@@ -91,7 +93,7 @@ class Guard:
     def is_stuck(self) -> bool:
         """Whether it takes longer for one look than all its time-outs together."""
         limit_s = STUCK_S + TRIES * self._settings.timeout_s
-        return self._clock.monotonic_s() - self._turned_s > limit_s
+        return self._progress.stalled_s > limit_s
 
     def work(self, stop: threading.Event) -> None:
         """Look at every heartbeat until `stop`, and then until nothing is left to clear.
@@ -107,7 +109,7 @@ class Guard:
             while True:
                 safe = self._look(client)
                 self.turns += 1
-                self._turned_s = self._clock.monotonic_s()
+                self._progress.note(self.turns)
                 if not stop.is_set():
                     stop.wait(max(settings.heartbeat_s, IDLE_S) if safe else settings.heartbeat_s)
                     continue
@@ -125,6 +127,9 @@ class Guard:
         try:
             words = self._read(client)
             self.state = GUARDED
+            if self._said != GUARDED:
+                self._said = GUARDED
+                log.info("guard of %s: %s", self.name, GUARDED)
             if not trusts(words):
                 # A PLC with one connection needs it for the sinks.
                 client.close()  # type: ignore[no-untyped-call]
@@ -178,9 +183,10 @@ class Guard:
         raise _Refused(f"refuses to be cleared ({answer})")
 
     def _fails(self, why: str) -> bool:
-        if self.state != why and self._complain.due():
-            log.warning("guard of %s: the PLC %s", self.name, why)
         self.state = why
+        if self._said != why and self._complain.due():
+            self._said = why
+            log.warning("guard of %s: the PLC %s", self.name, why)
         return False
 
 

@@ -97,7 +97,7 @@ class Plc:
         self._held_until_s = clock.monotonic_s()
         self._connected = False
         self._complain = Every(COMPLAIN_S, clock)
-        self._tell_connected = True
+        self._said_connected: bool | None = None
 
     def offer(self, arrival: Arrival) -> bool:
         """Take a verdict; there is always room, because results merge."""
@@ -229,16 +229,16 @@ class Plc:
                 reason=DeliveryReason.REFUSED,
             )
         self._connected = True
-        if self._tell_connected:
+        if self._said_connected is not True:
             log.info("PLC %s: writing to %s:%d", self.name, settings.host, settings.port)
-            self._tell_connected = False
+            self._said_connected = True
 
     def _failed(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, PlcError):
             self._metrics.failed(self.name, error.reason)
-        if (self._connected or state.attempt_number == 1) and self._complain.due():
-            self._tell_connected = True
+        if self._said_connected is not False and self._complain.due():
+            self._said_connected = False
             log.error(
                 "PLC %s at %s:%d: %s; trying again",
                 self.name,

@@ -44,6 +44,10 @@ class Inbox:
         self._queue.put(item)
         return True
 
+    def take_over(self, arrival: Arrival) -> None:
+        """Queue what an earlier process left behind, which its journal bounds."""
+        self._queue.put(arrival)
+
     def batch(self, wait_s: float = BATCH_S) -> list[Item]:
         """What is queued, once something is; empty if nothing comes within `wait_s`."""
         items: list[Item] = []

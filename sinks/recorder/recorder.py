@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tenacity import (
     RetryCallState,
@@ -38,7 +38,7 @@ from contract.wall_watch import WallWatch
 from sinks.arrival import Arrival, EvidencePath
 from sinks.metrics.metrics import Metrics
 from sinks.recorder.draft import Draft, Stored
-from sinks.recorder.inbox import BATCH_ITEMS, Inbox, Item
+from sinks.recorder.inbox import Inbox, Item
 from sinks.recorder.open_books import OpenBooks
 from sinks.store.database import RefusedRows, StoreGone
 from sinks.store.store import Store
@@ -119,18 +119,10 @@ class Recorder:
             found.append(self._stored.get())
         return found
 
-    def restore(self, arrivals: Sequence[Arrival]) -> None:
-        """Store what an earlier process judged; before `work` begins.
-
-        Raises:
-            StorageError: the store does not work.
-        """
-        once = threading.Event()
-        once.set()
-        for start in range(0, len(arrivals), BATCH_ITEMS):
-            batch = arrivals[start : start + BATCH_ITEMS]
-            if not self._record(batch, once):
-                raise StorageError("what was judged before the last end cannot be stored")
+    def take_over(self, arrivals: Iterable[Arrival]) -> None:
+        """Queue what an earlier process judged, however much; before `work` begins."""
+        for arrival in arrivals:
+            self._inbox.take_over(arrival)
 
     def work(self, stop: threading.Event) -> None:
         """Keep the books until `stop`, then store what is queued and close what ended."""

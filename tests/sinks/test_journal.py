@@ -63,6 +63,20 @@ def test_what_is_stored_is_forgotten_and_the_file_stays_short(
     assert [each.header.frame_id for each in left_behind(path)] == [7]
 
 
+def test_nothing_stays_once_all_is_stored(tmp_path: Path) -> None:
+    """A note of a stored frame would be booked again in another store."""
+    path = tmp_path / "judged.journal"
+    with opened(path) as journal:
+        for frame_id in range(3):
+            journal.note(arrival(verdict(frame_id)))
+        journal.stored([(STREAM, 1)])
+        assert [each.header.frame_id for each in journal.left_behind()] == [0, 1, 2]
+        journal.stored((STREAM, frame_id) for frame_id in range(3))
+        assert path.stat().st_size == 0
+        journal.note(arrival(verdict(3)))
+        assert [each.header.frame_id for each in journal.left_behind()] == [3]
+
+
 def test_a_line_that_was_cut_off_does_not_hide_the_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -82,7 +96,7 @@ def test_a_line_that_was_cut_off_does_not_hide_the_others(
         journal.left_behind()
         journal.note(arrival(verdict(3)))
         assert [each.header.frame_id for each in journal.left_behind()] == [0, 1, 2, 3]
-    assert "a note that is none" in caplog.text
+    assert "1 notes cannot be read" in caplog.text
 
 
 def test_a_journal_that_cannot_be_written_is_counted_and_disturbs_nobody(tmp_path: Path) -> None:

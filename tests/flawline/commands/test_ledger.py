@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from contract.clock import NS_PER_S, SystemClock
 from contract.documents import LedgerDocument
 from contract.messages import Outcome, StreamKey
 from flawline.__main__ import run
+from sinks.journal import FILE_NAME, Journal
 from sinks.ledger.book import Book
 from sinks.store.event import Event
 from sinks.store.store import Store
-from tests.sinks.kit import STREAM, verdict
+from tests.sinks.kit import STREAM, arrival, metrics, verdict
 
 S0 = 1_790_000_000 * NS_PER_S
 
@@ -112,6 +114,24 @@ def test_open_books_of_a_station_that_does_not_run_are_closed_by_hand(
     assert audit.book.closed
     assert run(["ledger", "--store", url, "--close"]) == 2
     assert "--close with --store" in capsys.readouterr().err
+
+
+def test_closing_books_what_was_judged_and_may_have_been_told(tmp_path: Path) -> None:
+    """The sinks were killed after the PLC saw PASS, and before it was stored."""
+    (tmp_path / "data").mkdir()
+    config = tmp_path / "flawline.yaml"
+    line = {"name": "belt", "cameras": [{"name": "top", "source": "x.mp4"}]}
+    config.write_text(yaml.safe_dump({"data_directory": str(tmp_path / "data"), "lines": [line]}))
+    url = _store(tmp_path / "data", admitted=5, told=2, ended=False)
+    judged = Journal(tmp_path / "data" / FILE_NAME, clock=SystemClock(), metrics=metrics())
+    with closing(judged):
+        for frame_id in (1, 2, 3):  # the first is stored already
+            judged.note(arrival(verdict(frame_id)))
+    assert run(["ledger", "-c", str(config), "--close"]) == 0
+    with Store.open_existing(url) as store:
+        [audit] = store.audit()
+    assert audit.agrees
+    assert (audit.book.counts[Outcome.PASS], audit.book.unscored["lost"]) == (4, 1)
 
 
 def test_a_run_that_began_in_no_year_is_shown_all_the_same(

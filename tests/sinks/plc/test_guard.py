@@ -13,6 +13,7 @@ from pymodbus.client import ModbusTcpClient
 from contract.clock import SystemClock
 from contract.config_sinks import Modbus
 from contract.reasons import Fault
+from sinks.plc import guard as module
 from sinks.plc.guard import Guard, Stillness
 from sinks.plc.registers import RegisterBlock, Status
 from tests.fakes import FakeClock
@@ -214,3 +215,16 @@ def test_a_plc_that_comes_later_is_found() -> None:
             sinks.close()
             until(lambda: plc.block.fault is Fault.SINKS)
         until(lambda: "cannot be reached" in guard.state)
+
+
+def test_an_outage_soon_after_another_is_said_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Later, because there is little time between them, but said."""
+    monkeypatch.setattr(module, "COMPLAIN_S", 2.0)
+    port = free_port()
+    with guarding(port) as guard:
+        until(lambda: "cannot be reached" in caplog.text)
+        with plc_server(port):
+            until(lambda: guard.state == "guarded")
+        until(lambda: caplog.text.count("cannot be reached") == 2)
