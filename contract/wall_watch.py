@@ -42,8 +42,11 @@ class WallWatch:
             self._steady_s = 0.0
         self._noted_s = -math.inf
 
-    def trusted(self) -> bool:
-        """Whether it has gone on evenly; to be asked at least every few minutes."""
+    def now_ns(self) -> int | None:
+        """The wall clock, if it has gone on evenly; to be asked at least every few minutes.
+
+        The very reading that was compared: another may come after a step.
+        """
         with self._lock:
             now_ns, now_s = self._clock.wall_ns(), self._clock.monotonic_s()
             gone_s = now_s - self._seen_s
@@ -54,7 +57,7 @@ class WallWatch:
             if stepped or now_s - self._noted_s >= NOTED_EVERY_S:
                 self._noted_s = now_s
                 self._write()
-            return self._steady_s >= STEADY_S
+            return now_ns if self._steady_s >= STEADY_S else None
 
     def _read(self) -> tuple[int, float]:
         """When the clock was seen last, and for how long it had gone on evenly then."""

@@ -108,8 +108,7 @@ class EvidenceFolder:
                 self._file(album, evidence)
             if self._tidy.due():
                 with self._counted():
-                    now_ns = self._clock.wall_ns() if self._wall.trusted() else None
-                    album.tidy(now_ns, limit=TIDY_PICTURES)
+                    album.tidy(self._wall.now_ns(), limit=TIDY_PICTURES)
 
     def _file(self, album: Album, evidence: Evidence) -> None:
         verdict = evidence.header.verdict

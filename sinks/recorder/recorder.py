@@ -230,12 +230,13 @@ class Recorder:
             self._gone = error
 
     def _prune(self) -> None:
-        if not self._wall.trusted():
+        now_ns = self._wall.now_ns()
+        if now_ns is None:
             if self._told_clock.due():
                 self._metrics.failed(self.name, DeliveryReason.CLOCK)
                 log.warning("%s", DELIVERY_REASONS[DeliveryReason.CLOCK].text)
             return
-        oldest_ns = self._clock.wall_ns() - round(self._settings.event_max_age_days * DAY_NS)
+        oldest_ns = now_ns - round(self._settings.event_max_age_days * DAY_NS)
         try:
             pruned = self._store.prune(oldest_ns, limit=PRUNE_ROWS)
         except StorageError as error:

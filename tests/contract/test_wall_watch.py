@@ -12,22 +12,25 @@ from tests.fakes import FakeClock
 DAY_S = 86_400.0
 
 
+def trusted(watch: WallWatch) -> bool:
+    return watch.now_ns() is not None
+
+
 def run_on(clock: FakeClock, watch: WallWatch, seconds: float) -> bool:
     """Work for so long, looking every minute; what was said last."""
-    trusted = watch.trusted()
     for _ in range(round(seconds / 60)):
+        watch.now_ns()
         clock.advance(60.0)
-        trusted = watch.trusted()
-    return trusted
+    return trusted(watch)
 
 
 @pytest.mark.parametrize("step_s", [400 * DAY_S, 3600.0, -3600.0])
 def test_a_clock_that_stepped_is_not_trusted_for_a_day(step_s: float, tmp_path: Path) -> None:
     clock = FakeClock()
     watch = WallWatch(clock, tmp_path / "clock")
-    assert watch.trusted()
+    assert trusted(watch)
     clock.step(step_s)
-    assert not watch.trusted()
+    assert not trusted(watch)
     assert not run_on(clock, watch, DAY_S - 60)
     assert run_on(clock, watch, 60)
 
@@ -44,26 +47,26 @@ def test_every_step_begins_the_day_anew(tmp_path: Path) -> None:
 def test_a_new_process_does_not_forget_a_step(tmp_path: Path) -> None:
     """Nor does it begin the day anew: what matters is that the clock goes on."""
     clock = FakeClock()
-    WallWatch(clock, tmp_path / "clock").trusted()
+    trusted(WallWatch(clock, tmp_path / "clock"))
     clock.step(400 * DAY_S)
     for _ in range(4):
         watch = WallWatch(clock, tmp_path / "clock")
-        assert not watch.trusted()
+        assert not trusted(watch)
         assert not run_on(clock, watch, DAY_S / 4 - 240)
     assert run_on(clock, WallWatch(clock, tmp_path / "clock"), 1200)
 
 
 def test_a_step_that_no_process_saw_is_noticed_at_the_start(tmp_path: Path) -> None:
     clock = FakeClock()
-    WallWatch(clock, tmp_path / "clock").trusted()
-    for step_s, trusted in ((0.7 * DAY_S, True), (7 * DAY_S, True), (400 * DAY_S, False)):
+    trusted(WallWatch(clock, tmp_path / "clock"))
+    for step_s, is_trusted in ((0.7 * DAY_S, True), (7 * DAY_S, True), (400 * DAY_S, False)):
         clock.step(step_s)
-        assert WallWatch(clock, tmp_path / "clock").trusted() == trusted
+        assert trusted(WallWatch(clock, tmp_path / "clock")) == is_trusted
 
 
 def test_a_station_that_works_by_day_is_trusted_after_a_long_pause(tmp_path: Path) -> None:
     clock = FakeClock()
-    WallWatch(clock, tmp_path / "clock").trusted()
+    trusted(WallWatch(clock, tmp_path / "clock"))
     clock.step(30 * DAY_S)
     said = []
     for _ in range(4):
@@ -79,7 +82,7 @@ def test_a_clock_that_is_corrected_gently_is_trusted(tmp_path: Path) -> None:
     for _ in range(30 * 24):
         clock.advance(3600.0)
         clock.step(1.8)
-        assert watch.trusted()
+        assert trusted(watch)
 
 
 def test_a_note_that_says_nothing_is_no_trust(
@@ -87,8 +90,8 @@ def test_a_note_that_says_nothing_is_no_trust(
 ) -> None:
     for text in ("soon", f"{FakeClock().wall_ns()} nan", f"{FakeClock().wall_ns()} inf", "1 2 3"):
         (tmp_path / "clock").write_text(text)
-        assert not WallWatch(FakeClock(), tmp_path / "clock").trusted()
+        assert not trusted(WallWatch(FakeClock(), tmp_path / "clock"))
     assert "says nothing of the clock" in caplog.text
     (tmp_path / "folder").mkdir()
-    assert not WallWatch(FakeClock(), tmp_path / "folder").trusted()
+    assert not trusted(WallWatch(FakeClock(), tmp_path / "folder"))
     assert "cannot note the clock" in caplog.text
