@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.messages import Outcome, ShadowReport
+from contract.telling import Told
 
 Severity = Literal["error", "warning", "unchecked"]
 
@@ -66,6 +67,12 @@ class BookDocument(Document):
     balanced: bool = Field(description="every admitted frame has its outcome")
     kept: bool = Field(description="open, and sinks run that keep it: frames may be in flight")
     rows_agree: bool = Field(description="counting the stored rows again gives the same")
+    told: dict[Told, int] = Field(
+        {}, description="frames per what the PLC was told of them; empty: the line has none"
+    )
+    told_otherwise: int = Field(
+        0, description="frames of which the PLC was told what the book does not say"
+    )
 
 
 class LedgerDocument(Document):

@@ -30,6 +30,7 @@ class Fault(IntEnum):
     RESULT_INVALID = 10
     RESULT_LATE = 11
     RESULT_UNSCORED = 12
+    RESULT_WITHHELD = 13
 
 
 class FaultMeaning(NamedTuple):
@@ -96,6 +97,11 @@ FAULTS: Final[Mapping[Fault, FaultMeaning]] = MappingProxyType(
         Fault.RESULT_UNSCORED: FaultMeaning(
             "this frame was not scored", "reject the part; the ledger names the reason", False
         ),
+        Fault.RESULT_WITHHELD: FaultMeaning(
+            "this result came while the line had a fault, and was held back",
+            "reject the part; the code before says what was wrong",
+            False,
+        ),
     }
 )
 
@@ -115,6 +121,8 @@ class Reason(StrEnum):
     CORRUPT = "corrupt"
     SIZE_CHANGED = "size_changed"
     DEADLINE_MISSED = "deadline_missed"
+    NOT_TOLD = "not_told"
+    WITHHELD = "withheld"
     NO_REFERENCE = "no_reference"
     NO_THRESHOLD = "no_threshold"
     MEMORY_DAMAGED = "memory_damaged"
@@ -146,11 +154,6 @@ class Meaning(NamedTuple):
     text: str
     remedy: str
 
-    @property
-    def fault(self) -> Fault:
-        """What the PLC reads."""
-        return RESULT_FAULTS[self.outcome]
-
 
 REASONS: Final[Mapping[Reason, Meaning]] = MappingProxyType(
     {
@@ -181,6 +184,20 @@ REASONS: Final[Mapping[Reason, Meaning]] = MappingProxyType(
             "the verdict could not be there before the line's deadline",
             "the scorer is slower than the cameras: lower fps, use a GPU, a smaller model or fewer "
             "tiles, or a longer deadline_s if the gate allows it",
+        ),
+        Reason.NOT_TOLD: Meaning(
+            Outcome.LATE,
+            "sinks",
+            "the verdict was there in time, but the PLC could not be told before the deadline",
+            "look at the PLC and its network; if it answers, results come faster than hold_s lets "
+            "them through, or deadline_s is too short for it",
+        ),
+        Reason.WITHHELD: Meaning(
+            Outcome.LATE,
+            "sinks",
+            "the verdict was there in time, but the line had a fault: the PLC was shown no result",
+            "the PLC's fault code and the log say what was wrong: another camera, the scorer, or "
+            "results that came too late before",
         ),
         Reason.NO_REFERENCE: Meaning(
             Outcome.UNSCORED,

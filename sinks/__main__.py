@@ -23,6 +23,7 @@ from sinks.mes.webhook import Webhook
 from sinks.metrics.metrics import Metrics
 from sinks.metrics.roster import Roster
 from sinks.plc.modbus import Plc
+from sinks.plc.plcs import Plcs
 from sinks.recorder.recorder import Recorder
 from sinks.store.store import Store
 
@@ -58,10 +59,6 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         )
         for settings in config.sinks.webhooks
     ]
-    plcs = [
-        Plc(settings, config.line(settings.line), clock=clock, metrics=metrics)
-        for settings in config.sinks.modbus
-    ]
     with ExitStack() as stack:
         sockets = stack.enter_context(Sockets(config))
         verdicts, status = sockets.bind("verdicts"), sockets.bind("status")
@@ -86,16 +83,27 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         )
         path = config.data_directory / FILE_NAME
         journal = stack.enter_context(closing(Journal(path, clock=clock, metrics=metrics)))
+        plcs = [
+            Plc(
+                settings,
+                config.line(settings.line),
+                note=journal.note,
+                clock=clock,
+                metrics=metrics,
+            )
+            for settings in config.sinks.modbus
+        ]
         judged = journal.left_behind()
         recorder.take_over(judged)
         if judged:
             log.info("%d verdicts that were judged before the last end are stored now", len(judged))
-        fanout = Fanout([*plcs, recorder, *webhooks], metrics, clock, workers=[evidence])
+        fanout = Fanout([recorder, *webhooks], metrics, clock, workers=[*plcs, evidence])
         watchers: list[Watcher] = [*plcs, recorder, metrics, *webhooks]
         hub = Hub(
             verdicts,
             status,
             pictures,
+            plcs=Plcs(plcs),
             fanout=fanout,
             recorder=recorder,
             evidence=evidence,
@@ -104,8 +112,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             journal=journal,
             clock=clock,
         )
-        hub.recall(store.newest_outcomes(limit=REMEMBERED_FRAMES))
-        hub.recall((each.stream, each.header.frame_id, each.header.outcome) for each in judged)
+        hub.recall(store.newest_frames(limit=REMEMBERED_FRAMES), judged)
 
         heartbeat = Every(HEARTBEAT_S, clock)
 

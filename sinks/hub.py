@@ -17,7 +17,6 @@ from contract.messages import (
     CameraMessage,
     DropMessage,
     EndOfStreamMessage,
-    Outcome,
     ProcessMessage,
     StatusMessage,
     StreamKey,
@@ -25,11 +24,12 @@ from contract.messages import (
 from contract.process import Every
 from contract.reasons import DeliveryReason
 from contract.sockets import Socket
-from sinks.arrival import Arrivals
+from sinks.arrival import Arrival, Arrivals
 from sinks.evidence.evidence import EvidenceFolder
 from sinks.fanout import Fanout
 from sinks.journal import Journal
 from sinks.metrics.metrics import Metrics
+from sinks.plc.plcs import Plcs
 from sinks.recorder.recorder import Recorder
 
 BURST = 64
@@ -60,6 +60,7 @@ class Hub:
         status: Socket,
         pictures: Socket,
         *,
+        plcs: Plcs,
         fanout: Fanout,
         recorder: Recorder,
         evidence: EvidenceFolder,
@@ -73,6 +74,7 @@ class Hub:
         self._status = status
         self._pictures = pictures
         self._evidence = evidence
+        self._plcs = plcs
         self._fanout = fanout
         self._recorder = recorder
         self._watchers = watchers
@@ -86,13 +88,15 @@ class Hub:
         self._poller.register(status, zmq.POLLIN)
         self._poller.register(pictures, zmq.POLLIN)
 
-    def recall(self, outcomes: Iterable[tuple[StreamKey, int, Outcome]]) -> None:
-        """Keep to what an earlier process judged: those frames are not told again.
+    def recall(self, stored: Iterable[tuple[StreamKey, int]], judged: Iterable[Arrival]) -> None:
+        """Keep to what an earlier process stored, or judged and did not store.
 
-        The scorer sends again what it has no acknowledgement of, be it stored or not.
+        The scorer sends again what it has no acknowledgement of: that is not told again.
         """
-        for stream, frame_id, outcome in outcomes:
-            self._arrivals.recall(stream, frame_id, outcome)
+        for stream, frame_id in stored:
+            self._arrivals.recall(stream, frame_id)
+        for arrival in judged:
+            self._arrivals.conclude(arrival)
 
     def turn(self, wait_ms: int) -> bool:
         """Take in what is there, waiting up to `wait_ms` for it; whether verdicts came."""
@@ -103,6 +107,7 @@ class Hub:
             self._take(self._status, self._message)
         if self._pictures in ready:
             self._take(self._pictures, self._picture)
+        self._conclude_all()
         self.acknowledge()
         return self._verdicts in ready
 
@@ -121,8 +126,11 @@ class Hub:
             if self.turn(10):
                 last_s = self._clock.monotonic_s()
             now_s = self._clock.monotonic_s()
-            if now_s - last_s >= idle_s or now_s - start_s >= within_s:
-                return
+            done = now_s - last_s >= idle_s and self._plcs.idle
+            if done or now_s - start_s >= within_s:
+                break
+        self._plcs.give_up()
+        self._conclude_all()
 
     def acknowledge(self) -> None:
         """Tell the senders what is stored. One that is gone is not waited for."""
@@ -155,10 +163,21 @@ class Hub:
         _refuse_above(header.frame_id)
         arrival = self._arrivals.take(identity, header, self._clock.wall_ns())
         if arrival.first:
-            self._journal.note(arrival)
-        self._fanout.offer(arrival)
-        if arrival.first:
             self._metrics.arrived(arrival)
+            if not self._plcs.tell(arrival):
+                self._conclude(arrival)
+        elif not self._arrivals.is_open(arrival):
+            self._fanout.offer(arrival)
+
+    def _conclude_all(self) -> None:
+        for arrival in self._plcs.concluded():
+            self._conclude(arrival)
+
+    def _conclude(self, arrival: Arrival) -> None:
+        """Nothing changes any more about `arrival`: book it, and tell all but the PLC."""
+        self._journal.note(arrival)
+        self._arrivals.conclude(arrival)
+        self._fanout.offer(arrival)
 
     def _picture(self, parts: list[bytes]) -> None:
         if not self._evidence.offer(decode_evidence(parts)):

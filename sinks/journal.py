@@ -2,8 +2,8 @@
 
 The PLC is told within milliseconds of a verdict's arrival, the store within tenths of a second. If
 the sinks are killed between the two, the PLC has seen a PASS that the book knows nothing of, and
-the verdict, delivered again, would be judged again, too late. So each judgement is noted first. A
-new process books what it finds noted, as it was judged then.
+the verdict, delivered again, would be judged again, too late. So each judgement is noted before it
+is told, and once more with what came of that. A new process books what it finds noted last.
 
 The notes survive the death of the process, not of the machine: they are not forced to the disk,
 which would cost more than the PLC's deadline allows on some disks.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,11 +25,13 @@ from contract.files import whole
 from contract.messages import Outcome, StreamKey
 from contract.process import Every
 from contract.reasons import DeliveryReason
+from contract.telling import Telling
 from sinks.arrival import Arrival
 from sinks.metrics.metrics import Metrics
 
 NAME = "journal"
 FILE_NAME = "judged.journal"
+NOT_TOLD = "-"
 Frame = tuple[StreamKey, int]
 
 SHORTEN_BYTES = 1 << 20
@@ -38,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Journal:
-    """A file of notes, of those alone that are not stored yet.
+    """A file of notes, of those alone that are not stored yet. Any thread may write them.
 
     A note that cannot be written is counted, and the verdict told all the same: only a crash in
     the same moment would have it judged again.
@@ -57,6 +60,7 @@ class Journal:
         self._file: int | None = None
         self._num_bytes = 0
         self._complain = Every(60.0, clock)
+        self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
@@ -65,8 +69,9 @@ class Journal:
 
     def close(self) -> None:
         """Leave what is not stored, and nothing else."""
-        self._shorten()
-        self._close()
+        with self._lock:
+            self._shorten()
+            self._close()
 
     def left_behind(self) -> list[Arrival]:
         """What an earlier process judged, the oldest first; the last line may be cut off.
@@ -84,29 +89,30 @@ class Journal:
         return [arrival for arrival, _ in found]
 
     def note(self, arrival: Arrival) -> None:
-        """Note a judgement that is about to be told."""
-        # The line's end comes first: what was cut off before by a full disk ends there.
-        line = f"\n{arrival.arrived_ns} {arrival.sent} ".encode() + encode(arrival.header)
-        try:
-            self._append(line)
-        except OSError as error:
-            self._metrics.failed(NAME, DeliveryReason.DISK)
-            if self._complain.due():
-                log.error("cannot write %s: %s", self._path, error.strerror)
-        else:
-            self._wait(arrival, line)
+        """Note a judgement that is about to be told, or was told; the later note counts."""
+        line = _line_of(arrival)
+        with self._lock:
+            try:
+                self._append(line)
+            except OSError as error:
+                self._metrics.failed(NAME, DeliveryReason.DISK)
+                if self._complain.due():
+                    log.error("cannot write %s: %s", self._path, error.strerror)
+            else:
+                self._wait(arrival, line)
 
     def stored(self, frames: Iterable[Frame]) -> None:
         """Forget judgements that are in the store."""
-        before = self._waiting_bytes
-        for frame in frames:
-            self._waiting_bytes -= len(self._waiting.pop(frame, b""))
-        if self._waiting_bytes == before:
-            return
-        if not self._waiting:
-            self._empty()
-        elif self._num_bytes > SHORTEN_BYTES and self._num_bytes > 2 * self._waiting_bytes:
-            self._shorten()
+        with self._lock:
+            before = self._waiting_bytes
+            for frame in frames:
+                self._waiting_bytes -= len(self._waiting.pop(frame, b""))
+            if self._waiting_bytes == before:
+                return
+            if not self._waiting:
+                self._empty()
+            elif self._num_bytes > SHORTEN_BYTES and self._num_bytes > 2 * self._waiting_bytes:
+                self._shorten()
 
     def _wait(self, arrival: Arrival, line: bytes) -> None:
         frame = arrival.stream, arrival.header.frame_id
@@ -151,7 +157,9 @@ class Journal:
 
 
 def read_notes(path: Path) -> tuple[list[tuple[Arrival, bytes]], int]:
-    """Judgements in a journal, the oldest first, each with its line; how many lines are none.
+    """The last judgement of each frame in a journal, in their order, each with its line.
+
+    And how many lines are none.
 
     Raises:
         StorageError: it cannot be read.
@@ -162,21 +170,37 @@ def read_notes(path: Path) -> tuple[list[tuple[Arrival, bytes]], int]:
         return [], 0
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from None
-    found, num_odd = [], 0
+    found: dict[Frame, tuple[Arrival, bytes]] = {}
+    num_odd = 0
     for line in filter(None, lines):
         try:
-            found.append((_arrival(line), b"\n" + line))
+            arrival = _arrival_of(line)
         except (ValueError, WireError):
             num_odd += 1
-    return found, num_odd
+        else:
+            found[arrival.stream, arrival.header.frame_id] = arrival, b"\n" + line
+    return list(found.values()), num_odd
 
 
-def _arrival(line: bytes) -> Arrival:
+def _line_of(arrival: Arrival) -> bytes:
+    told = arrival.telling.model_dump_json() if arrival.telling else NOT_TOLD
+    # The line's end comes first: what was cut off before by a full disk ends there.
+    head = f"\n{arrival.arrived_ns} {arrival.sent} {told} "
+    return head.encode() + encode(arrival.header)
+
+
+def _arrival_of(line: bytes) -> Arrival:
     """What a line tells; wire versions of earlier software are read.
 
     Raises:
         ValueError, WireError: it is no note, or not whole.
     """
-    arrived_ns, sent, verdict = line.split(b" ", 2)
-    header = decode_verdict([verdict])
-    return Arrival(b"", header, Outcome(sent.decode()), int(arrived_ns), first=False)
+    arrived_ns, sent, told, verdict = line.split(b" ", 3)
+    return Arrival(
+        identity=b"",
+        header=decode_verdict([verdict]),
+        sent=Outcome(sent.decode()),
+        arrived_ns=int(arrived_ns),
+        first=False,
+        telling=None if told.decode() == NOT_TOLD else Telling.model_validate_json(told),
+    )

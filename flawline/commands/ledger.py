@@ -16,6 +16,7 @@ from contract.control import listening
 from contract.documents import BookDocument, LedgerDocument
 from contract.errors import ConfigError, FlawlineError
 from contract.messages import Outcome
+from contract.telling import TOLD, Told
 from flawline.options import DEFAULT_CONFIG, AsJson, ConfigPath, give_json, require_json_target
 from flawline.reports.books import close_all, is_kept, sound
 from flawline.screen import Screen
@@ -39,6 +40,8 @@ def ledger(
     as_json: AsJson = None,
 ) -> None:
     """Print the book: every admitted frame and its one outcome. Exit 1 if it does not balance.
+
+    Beside it stands what the PLC was told of them. Exit 1, too, if that is not what is booked.
 
     The book of a station that was killed stays open: what it admitted last is not in it. The next
     start closes it, and so does --close, once no process of the station runs on any host: frames
@@ -124,11 +127,15 @@ def _book(audit: Audit, *, kept: bool) -> BookDocument:
         balanced=book.balanced,
         kept=kept and not book.closed,
         rows_agree=audit.agrees,
+        told=dict(book.told),
+        told_otherwise=book.told_otherwise,
     )
 
 
 def _tell(document: LedgerDocument, screen: Screen) -> None:
     screen.print(_table(document.books))
+    if any(book.told for book in document.books):
+        screen.print(_told_table(document.books))
     for book in document.books:
         name = f"{book.line}, {book.camera}, {_started(book)}"
         for reason, frames in sorted(book.unscored.items()):
@@ -142,6 +149,12 @@ def _tell(document: LedgerDocument, screen: Screen) -> None:
             )
         if not book.rows_agree:
             screen.say(f"{name}: the stored rows do not add up to the book", style="red")
+        if book.told_otherwise:
+            screen.say(
+                f"{name}: of {book.told_otherwise} frames the PLC was told something else than is "
+                "booked. What the gate did follows from what the PLC was told",
+                style="red",
+            )
     waiting = document.balanced and document.in_flight
     told = f" ({document.in_flight} without an outcome yet)" if waiting else ""
     screen.say(f"ledger balanced: {'yes' if document.balanced else 'no'}{told}")
@@ -167,6 +180,20 @@ def _table(books: Sequence[BookDocument]) -> Table:
             *(str(book.outcomes[outcome]) for outcome in Outcome),
             str(book.open),
         )
+    return table
+
+
+def _told_table(books: Sequence[BookDocument]) -> Table:
+    caption = "; ".join(f"{told}: {text}" for told, text in TOLD.items())
+    table = Table(title="what the PLC was told of them", caption=caption)
+    for heading in ("line", "camera", "started (UTC)"):
+        table.add_column(heading)
+    for heading in (*Told, "not as booked"):
+        table.add_column(str(heading), justify="right")
+    for book in books:
+        if book.told:
+            counts = (*(book.told.get(told, 0) for told in Told), book.told_otherwise)
+            table.add_row(book.line, book.camera, _started(book), *map(str, counts))
     return table
 
 

@@ -18,13 +18,15 @@ KEPT_NS = 60 * NS_PER_S
 
 
 def sound(audits: Sequence[Audit], *, running: bool | None, now_ns: int) -> bool:
-    """Whether every book says what its rows say, and is closed or being kept.
+    """Whether every book says what its rows say and the PLC was told, and is closed or being kept.
 
     Args:
         running: whether sinks run that keep the books; None: that cannot be told.
     """
     return all(
-        audit.agrees and (audit.book.closed or is_kept(audit.book, running=running, now_ns=now_ns))
+        audit.agrees
+        and not audit.book.told_otherwise
+        and (audit.book.closed or is_kept(audit.book, running=running, now_ns=now_ns))
         for audit in audits
     )
 

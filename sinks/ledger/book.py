@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from contract.messages import Outcome, StreamKey
 from contract.reasons import Reason
+from contract.telling import Told
 from sinks.ledger.intervals import Intervals, Range, size
 
 RESOLUTION_S = 0.25
@@ -42,6 +43,8 @@ class Book:
         settled: ids of the frames that have an outcome.
         counts: frames per outcome.
         unscored: the UNSCORED frames per reason.
+        told: frames per what the PLC was told of them; those of lines without one are not in it.
+        told_otherwise: frames of which the PLC was told what the book does not say.
         ended: no more frames are expected.
     """
 
@@ -54,6 +57,8 @@ class Book:
     ended: bool = False
     counts: Counter[Outcome] = field(default_factory=Counter)
     unscored: Counter[str] = field(default_factory=Counter)
+    told: Counter[Told] = field(default_factory=Counter)
+    told_otherwise: int = 0
     settled: Intervals = field(default_factory=Intervals)
     _known: deque[_Mark] = field(default_factory=deque, repr=False, compare=False)
     _passed: deque[_Mark] = field(default_factory=deque, repr=False, compare=False)
@@ -129,6 +134,7 @@ class Book:
             self,
             counts=self.counts.copy(),
             unscored=self.unscored.copy(),
+            told=self.told.copy(),
             settled=self.settled.copy(),
             _known=self._known.copy(),
             _passed=self._passed.copy(),

@@ -114,6 +114,9 @@ class Metrics:
         self._contradictions = counter(
             "ledger_contradictions", "Frames that were given a second outcome, ignored", *CAMERA
         )
+        self._told_otherwise = counter(
+            "told_otherwise", "Frames of which the PLC was told what is not booked", *CAMERA
+        )
         gauge("build_info", "Version of the software", "version").labels(version).set(1)
         self.registry.register(self._liveness)
         self.registry.register(self._restarts)
@@ -211,7 +214,13 @@ class Metrics:
             self._drift.remove(*line)
             del self._drift_versions[line]
 
-    def booked(self, tally: Tally[Settled], contradictions: Mapping[StreamKey, int]) -> None:
+    def booked(
+        self,
+        tally: Tally[Settled],
+        *,
+        contradictions: Mapping[StreamKey, int],
+        told_otherwise: Mapping[StreamKey, int],
+    ) -> None:
         """Count outcomes that are in the store."""
         for settled, count in tally.items():
             self._verdicts.labels(
@@ -219,6 +228,8 @@ class Metrics:
             ).inc(count)
         for stream, count in contradictions.items():
             self._contradictions.labels(*stream[:3]).inc(count)
+        for stream, count in told_otherwise.items():
+            self._told_otherwise.labels(*stream[:3]).inc(count)
 
     def open_frames(self, count: int) -> None:
         self._open_frames.set(count)

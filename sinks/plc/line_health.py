@@ -105,9 +105,13 @@ class LineHealth:
         if camera is not None:
             self._resolve(camera, frame_id)
 
-    def told(self, *, useful: bool, count: int) -> None:
-        """The PLC was told `count` results; `useful` if they said PASS or FAIL in time."""
-        self._useless = 0 if useful else self._useless + count
+    def useful(self) -> None:
+        """The PLC is about to be told PASS or FAIL in time."""
+        self._useless = 0
+
+    def useless(self, count: int) -> None:
+        """The PLC was told `count` results that say neither PASS nor FAIL in time."""
+        self._useless += count
 
     def beat(self) -> None:
         """One heartbeat period went by."""

@@ -1,14 +1,17 @@
 """Modbus TCP to the PLC of one line: the newest result, and a heartbeat that means something.
 
 Results are never queued. What cannot be written at once is merged, fail-safe, into what is
-written next (see `indication`), so neither a slow PLC nor a broken cable makes anything old.
+written next (see `indication`), so neither a slow PLC nor a broken cable makes anything old. What
+came of telling each verdict is handed back, to be booked (see `results`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
@@ -38,6 +41,7 @@ from sinks.plc.registers import (
     RegisterBlock,
     Status,
 )
+from sinks.plc.results import Batch, Results
 
 MAX_BACK_OFF_S = 1.0
 COMPLAIN_S = 10.0
@@ -50,11 +54,13 @@ class PlcError(OSError):
 
     Attributes:
         reason: label of the error counter: `connection` or `refused`.
+        perhaps: it left, and no answer came: the PLC may have taken it.
     """
 
-    def __init__(self, text: str, *, reason: DeliveryReason) -> None:
+    def __init__(self, text: str, *, reason: DeliveryReason, perhaps: bool = False) -> None:
         super().__init__(text)
         self.reason = reason
+        self.perhaps = perhaps
 
 
 @dataclass(frozen=True)
@@ -67,19 +73,39 @@ class _Told:
     @property
     def outcome(self) -> Outcome:
         """A good or bad part that was told too late is LATE to the PLC, as it is no use."""
-        return Outcome.LATE if self.fault is Fault.RESULT_LATE else self.result.outcome
+        return Outcome.LATE if self.fault in _NO_USE else self.result.outcome
+
+    def bits(self, now_ns: int) -> Status:
+        """The result bits at `now_ns`. What was told without any never gets one."""
+        return NO_BITS if self.fault in _NO_USE else self.result.status(now_ns)
+
+
+_NO_USE: Final = frozenset({Fault.RESULT_LATE, Fault.RESULT_WITHHELD})
+_USEFUL: Final = frozenset({Fault.NONE, Fault.RESULT_WITHHELD})
 
 
 class Plc:
-    """The PLC of one line. `work` runs in a thread of its own."""
+    """The PLC of one line. `work` runs in a thread of its own.
 
-    repeats = False
+    Args:
+        note: keeps a judgement that is about to be told, so that it outlives this process.
+    """
 
-    def __init__(self, settings: Modbus, line: Line, *, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Modbus,
+        line: Line,
+        *,
+        note: Callable[[Arrival], None],
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self.name = settings.name
+        self.line = settings.line
         self._settings = settings
         self._review_as = line.review_as
+        self._note = note
         self._clock = clock
         self._metrics = metrics
         self._cameras = {camera.name: place for place, camera in enumerate(line.cameras)}
@@ -91,26 +117,39 @@ class Plc:
         )
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._waiting: Indication | None = None
+        self._results = Results(clock, hold_s=settings.hold_s)
         self._told: _Told | None = None
         self._sequence = 0
-        self._held_until_s = clock.monotonic_s()
         self._connected = False
         self._complain = Every(COMPLAIN_S, clock)
         self._said_connected: bool | None = None
 
-    def offer(self, arrival: Arrival) -> bool:
-        """Take a verdict; there is always room, because results merge."""
+    def tell(self, arrival: Arrival) -> None:
+        """Take a verdict of the line; there is always room, because results merge."""
         header = arrival.header
-        if header.line != self._settings.line:
-            return True
         camera = self._cameras.get(header.camera, UNKNOWN_CAMERA)
         result = Indication.of(header, camera=camera, review_as=self._review_as)
         with self._lock:
             self._health.verdict(header, header.frame_id)
-            self._waiting = self._waiting.then(result) if self._waiting else result
+            self._results.add(arrival, result)
         self._wake.set()
-        return True
+
+    def concluded(self) -> list[Arrival]:
+        """Verdicts that were told since the last call, or can not be told in time any more."""
+        with self._lock:
+            self._results.expire()
+            return self._results.concluded()
+
+    def give_up(self) -> None:
+        """Tell no result any more: all that were taken are `concluded`."""
+        with self._lock:
+            self._results.give_up()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every verdict that was taken has been handed back."""
+        with self._lock:
+            return self._results.idle
 
     def observe(self, message: StatusMessage) -> None:
         """Take note of the health of cameras and scorer."""
@@ -119,7 +158,7 @@ class Plc:
 
     def pending(self) -> int:
         with self._lock:
-            return self._waiting.count if self._waiting else 0
+            return self._results.count
 
     @property
     def state(self) -> str:
@@ -160,41 +199,55 @@ class Plc:
 
     def _pause_s(self, beat_s: float) -> float:
         """Until the next heartbeat, or until a waiting result may replace the one that stands."""
-        until_s = min(beat_s, self._held_until_s) if self.pending() else beat_s
+        with self._lock:
+            due_s = self._results.due_s
+        until_s = beat_s if due_s is None else min(beat_s, due_s)
         return max(0.0, until_s - self._clock.monotonic_s())
 
     def _write(self, client: ModbusTcpClient) -> None:
         """Write the state of this moment; on failure its results wait for the next write."""
+        self._connect(client)
         with self._lock:
-            held = self._clock.monotonic_s() < self._held_until_s
-            result = None if held else self._waiting
-            if result:
-                self._waiting = None
             now_ns = self._clock.wall_ns()
-            told = _Told(result, result.fault(now_ns)) if result else self._told
-            count = result.count if result else 0
-            block = self._block(told, self._health.fault(), self._sequence + count, now_ns)
-        try:
+            ready = self._results.ready
+            if ready and not ready.fault(now_ns):
+                self._health.useful()
+            fault = self._health.fault()
+            batch = self._results.take(fault, now_ns)
+            told = _Told(batch.indication, batch.fault) if batch else self._told
+            sequence = self._sequence + (batch.count if batch else 0)
+            block = self._block(told, fault, sequence, now_ns)
+        if batch:
+            self._tell(client, batch, block)
+        else:
             self._send(client, block)
-        except BaseException:
-            if result:
-                self._put_back(result)
+        with self._lock:
+            self._told, self._sequence = told, sequence
+
+    def _tell(self, client: ModbusTcpClient, batch: Batch, block: RegisterBlock) -> None:
+        """Write `block`, which is the first to tell `batch`."""
+        perhaps = False
+        try:
+            for arrival in batch.newly_judged:
+                self._note(arrival)
+            perhaps = True
+            self._send(client, block)
+        except BaseException as error:
+            if isinstance(error, PlcError):
+                perhaps = error.perhaps
+            with self._lock:
+                self._results.put_back(batch, perhaps_told=perhaps)
             raise
         with self._lock:
-            self._told, self._sequence = told, self._sequence + count
-            if result:
-                self._held_until_s = self._clock.monotonic_s() + self._settings.hold_s
-                self._health.told(useful=told is not None and told.fault is Fault.NONE, count=count)
-
-    def _put_back(self, result: Indication) -> None:
-        with self._lock:
-            self._waiting = result.then(self._waiting) if self._waiting else result
+            self._results.told(batch, block.status)
+            if batch.fault not in _USEFUL:
+                self._health.useless(batch.count)
 
     def _block(self, told: _Told | None, fault: Fault, sequence: int, now_ns: int) -> RegisterBlock:
         """The registers: a line with a fault never shows PASS or FAIL."""
         status = NO_BITS
         if fault is Fault.NONE:
-            status = Status.ONLINE | (told.result.status(now_ns) if told else NO_BITS)
+            status = Status.ONLINE | (told.bits(now_ns) if told else NO_BITS)
         elif FAULTS[fault].raises_fault:
             status = Status.FAULT
         if told is None:
@@ -212,6 +265,14 @@ class Plc:
             sequence=sequence,
         )
 
+    def _connect(self, client: ModbusTcpClient) -> None:
+        try:
+            connected = client.connect()  # type: ignore[no-untyped-call]
+        except (ModbusException, OSError) as error:
+            raise PlcError(str(error), reason=DeliveryReason.CONNECTION) from error
+        if not connected:
+            raise PlcError("no connection", reason=DeliveryReason.CONNECTION)
+
     def _send(self, client: ModbusTcpClient, block: RegisterBlock) -> None:
         settings = self._settings
         try:
@@ -220,7 +281,7 @@ class Plc:
             )
         except (ModbusException, OSError) as error:
             _close(client)
-            raise PlcError(str(error), reason=DeliveryReason.CONNECTION) from error
+            raise PlcError(str(error), reason=DeliveryReason.CONNECTION, perhaps=True) from error
         if answer.isError():
             raise PlcError(
                 f"registers {settings.base_register} to "
@@ -252,6 +313,7 @@ class Plc:
         with self._lock:
             block = self._block(self._told, Fault.STOPPED, self._sequence, self._clock.wall_ns())
         try:
+            self._connect(client)
             self._send(client, block)
         except PlcError as error:
             log.warning("PLC %s was not told of the stop: %s", self.name, error)

@@ -49,6 +49,7 @@ class Draft:
         books: working copies of every book that was touched.
         tally: frames that were settled here.
         contradictions: frames that somebody wanted to give a second, different outcome.
+        told_otherwise: frames of which the PLC was told what the book does not say.
         deliveries: what is stored once this draft is.
     """
 
@@ -62,6 +63,7 @@ class Draft:
         self.drops: list[Drop] = []
         self.tally: Counter[Settled] = Counter()
         self.contradictions: Counter[StreamKey] = Counter()
+        self.told_otherwise: Counter[StreamKey] = Counter()
         self.deliveries: list[Stored] = []
 
     def book(self, stream: StreamKey) -> Book:
@@ -82,13 +84,34 @@ class Draft:
         book = self.book(header.stream)
         if book.settle(header.frame_id, header.outcome, header.reason, self._now_s):
             self._outcomes[frame] = header.outcome
-            self.events.append(Event.of(header, arrived_ns=arrival.arrived_ns, evidence=evidence))
+            self.events.append(
+                Event.of(
+                    header,
+                    arrived_ns=arrival.arrived_ns,
+                    evidence=evidence,
+                    plc=arrival.telling,
+                )
+            )
             self.tally[Settled(header.stream, header.outcome, header.reason)] += 1
+            self._tell(book, arrival, header.outcome)
         else:
             before = self._outcomes.get(frame) or self._library.outcome(*frame)
             if before not in (arrival.sent, header.outcome, Outcome.LATE):
                 self.contradictions[header.stream] += 1
+            if before is None and (arrival.first or not arrival.identity):
+                # Booked without a verdict: as lost, or dropped.
+                self._tell(book, arrival, Outcome.UNSCORED)
         self.deliveries.append(Stored(arrival.identity, header.delivery_id, *frame))
+
+    def _tell(self, book: Book, arrival: Arrival, booked: Outcome) -> None:
+        """Note what the PLC was told of a frame that is booked as `booked`."""
+        telling = arrival.telling
+        if telling is None:
+            return
+        book.told[telling.told] += 1
+        if telling.contradicts(booked, judged=arrival.header.outcome):
+            book.told_otherwise += 1
+            self.told_otherwise[book.key] += 1
 
     def drop(self, message: DropMessage) -> None:
         """Book frames that ingest gave up."""

@@ -14,6 +14,7 @@ from sinks.arrival import Arrival
 
 BATCH_ITEMS = 64
 BATCH_S = 0.02
+FIRST_ROOM = 16
 
 Item = Arrival | DropMessage | EndOfStreamMessage
 
@@ -21,8 +22,9 @@ Item = Arrival | DropMessage | EndOfStreamMessage
 class Inbox:
     """A bounded queue of items, and beside it the newest totals of each stream.
 
-    Verdicts may fill it to `size`. Drops and ends, which nobody sends again, have as much room
-    again to themselves.
+    Verdicts that came before may fill it to `size`. Drops and ends, which nobody sends again, have
+    as much room again to themselves. A verdict that came first has been told, maybe of a scorer
+    that will not live to send it again: for those there is much room.
     """
 
     def __init__(self, size: int, clock: Clock) -> None:
@@ -38,7 +40,11 @@ class Inbox:
 
     def put(self, item: Item) -> bool:
         """Queue `item`; False when there is no room."""
-        room = self._size if isinstance(item, Arrival) else 2 * self._size
+        room = self._size
+        if isinstance(item, Arrival):
+            room *= FIRST_ROOM if item.first else 1
+        else:
+            room *= 2
         if self._queue.qsize() >= room:
             return False
         self._queue.put(item)

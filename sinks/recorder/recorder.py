@@ -80,6 +80,7 @@ class Recorder:
         self._tick = Every(TICK_S, clock)
         self._complain = Every(60.0, clock)
         self._contradicted = Every(60.0, clock)
+        self._differed = Every(60.0, clock)
         self._told_pruned = Every(3600.0, clock)
         self._told_clock = Every(3600.0, clock)
         self._wall = wall
@@ -213,10 +214,16 @@ class Recorder:
         self._books.accept(draft)
         for delivery in draft.deliveries:
             self._stored.put(delivery)
-        self._metrics.booked(draft.tally, draft.contradictions)
+        self._metrics.booked(
+            draft.tally,
+            contradictions=draft.contradictions,
+            told_otherwise=draft.told_otherwise,
+        )
         self._metrics.open_frames(sum(book.open_frames for book in self._books.open_books))
         if draft.contradictions and self._contradicted.due():
             log.warning("frames were given a second outcome, ignored: %s", draft.contradictions)
+        if draft.told_otherwise and self._differed.due():
+            log.error("the PLC was told what is not booked: frames of %s", draft.told_otherwise)
 
     def _failed(self, state: RetryCallState) -> None:
         self._metrics.failed(self.name, DeliveryReason.STORAGE)

@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from contract.messages import Nanoseconds, StreamKey, Tolerant, VerdictRecord
+from contract.telling import Telling
 
 NS_PER_MS = 1_000_000
 
@@ -22,21 +23,32 @@ class Event(VerdictRecord):
     Attributes:
         event_id: the same for every delivery and retry of this frame's verdict.
         arrived_ns: when the sinks got it.
+        plc: what the PLC of the line was told of it; None: the line has none, or the verdict came
+            from a version that did not note it.
         evidence: the picture's path below the evidence folder, if one came. The file may be
             gone by its age, or missing because the disk was full.
     """
 
     event_id: Annotated[str, Field(max_length=36)]
     arrived_ns: Nanoseconds
+    plc: Telling | None = None
     evidence: Annotated[str, Field(max_length=400)] | None
 
     @classmethod
-    def of(cls, verdict: VerdictRecord, *, arrived_ns: int, evidence: str | None) -> Event:
+    def of(
+        cls,
+        verdict: VerdictRecord,
+        *,
+        arrived_ns: int,
+        evidence: str | None,
+        plc: Telling | None = None,
+    ) -> Event:
         """The record of `verdict`."""
         return cls(
             **{name: getattr(verdict, name) for name in VerdictRecord.model_fields},
             event_id=event_id(verdict.stream, verdict.frame_id, verdict.times.captured_ns),
             arrived_ns=arrived_ns,
+            plc=plc,
             evidence=evidence,
         )
 

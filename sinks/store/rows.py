@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract.messages import Outcome, StreamKey
+from contract.telling import Told
 from sinks.ledger.book import Book
 from sinks.ledger.intervals import Intervals
 from sinks.store.schema import count_column
@@ -36,6 +37,8 @@ def book_to_row(book: Book) -> dict[str, Any]:
         "admitted": book.admitted,
         **{count_column(outcome): book.counts[outcome] for outcome in Outcome},
         "unscored_reasons": dict(book.unscored),
+        "told": dict(book.told),
+        "told_otherwise": book.told_otherwise,
         "settled": book.settled.ranges(),
         "opened_ns": book.opened_ns,
         "closed_ns": book.closed_ns,
@@ -54,5 +57,7 @@ def book_from_row(row: Mapping[Any, Any]) -> Book:
         ended=row["ended"],
         counts=Counter({outcome: row[count_column(outcome)] for outcome in Outcome}),
         unscored=Counter(row["unscored_reasons"]),
+        told=Counter({Told(told): count for told, count in row["told"].items()}),
+        told_otherwise=row["told_otherwise"],
         settled=Intervals((first, last) for first, last in row["settled"]),
     )

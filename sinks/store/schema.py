@@ -114,6 +114,8 @@ LEDGER = Table(
     Column("admitted", BigInteger, nullable=False),
     *[Column(count_column(outcome), BigInteger, nullable=False) for outcome in Outcome],
     Column("unscored_reasons", JSON, nullable=False),
+    Column("told", JSON, nullable=False, server_default="{}"),
+    Column("told_otherwise", BigInteger, nullable=False, server_default="0"),
     Column("settled", JSON, nullable=False),
     Column("pruned", JSON, nullable=False),
     Column("opened_ns", BigInteger, nullable=False),

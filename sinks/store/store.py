@@ -140,13 +140,13 @@ class Store:
             found = connection.scalar(query)
         return None if found is None else Outcome(found)
 
-    def newest_outcomes(self, *, limit: int) -> list[tuple[StreamKey, int, Outcome]]:
-        """Stream, frame and outcome of the `limit` events that were captured last, oldest first."""
-        columns = EVENTS.c["station", "line", "camera", "epoch", "frame_id", "outcome"]
+    def newest_frames(self, *, limit: int) -> list[tuple[StreamKey, int]]:
+        """Stream and frame of the `limit` events that were captured last, oldest first."""
+        columns = EVENTS.c["station", "line", "camera", "epoch", "frame_id"]
         newest = EVENTS.c.captured_ns.desc(), EVENTS.c.event_id.desc()
         with self.database.begin() as connection:
             rows = connection.execute(sa.select(*columns).order_by(*newest).limit(limit)).all()
-        return [(StreamKey(*row[:4]), row.frame_id, Outcome(row.outcome)) for row in rows[::-1]]
+        return [(StreamKey(*row[:4]), row.frame_id) for row in rows[::-1]]
 
     def event(self, event_id: str) -> Event | None:
         """The event with this id, if there is one."""

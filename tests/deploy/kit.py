@@ -102,7 +102,8 @@ class Exporter:
                     Settled(STREAM, Outcome.UNSCORED, "lost"): 1,
                 }
             ),
-            {},
+            contradictions={},
+            told_otherwise={},
         )
         self.metrics.dropped("mes", DeliveryReason.QUEUE_FULL)
         self.metrics.failed("mes", DeliveryReason.REFUSED)

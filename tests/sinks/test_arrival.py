@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contract.messages import Outcome
+from contract.reasons import Reason
+from contract.telling import Telling, Told
 from sinks.arrival import REMEMBERED_FRAMES, Arrivals
 from tests.sinks.kit import STREAM, verdict
 
@@ -35,10 +37,28 @@ def test_a_second_delivery_keeps_the_first_judgement() -> None:
     assert arrivals.take(b"", other_epoch, 5000).header.outcome is Outcome.LATE
 
 
+def test_what_was_concluded_counts_for_what_comes_again() -> None:
+    """The PLC could not be told in time: that is booked, however often the scorer sends it."""
+    arrivals = Arrivals()
+    sent = verdict(0, deadline_ns=1000)
+    first = arrivals.take(b"", sent, 900)
+    assert arrivals.is_open(first)
+    concluded = first.late(Reason.NOT_TOLD).with_telling(Telling(told=Told.UNTOLD))
+    arrivals.conclude(concluded)
+    again = arrivals.take(b"scorer", sent, 1100)
+    assert not again.first
+    assert not arrivals.is_open(again)
+    assert (again.header, again.telling) == (concluded.header, concluded.telling)
+    arrivals.recall(STREAM, 1)
+    stored = arrivals.take(b"", verdict(1, deadline_ns=1000), 1100)
+    assert not stored.first
+    assert not arrivals.is_open(stored)
+
+
 def test_memory_is_bounded() -> None:
     arrivals = Arrivals()
     for frame_id in range(REMEMBERED_FRAMES + 10):
         arrivals.take(b"", verdict(frame_id), 0)
-    assert len(arrivals._late["station", "belt", "top"]) == REMEMBERED_FRAMES
+    assert len(arrivals._cameras["station", "belt", "top"]) == REMEMBERED_FRAMES
     assert arrivals.take(b"", verdict(0), 0).first
     assert not arrivals.take(b"", verdict(REMEMBERED_FRAMES), 0).first

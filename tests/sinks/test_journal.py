@@ -9,6 +9,7 @@ import pytest
 
 from contract.errors import StorageError
 from contract.messages import Outcome
+from contract.telling import Telling, Told
 from sinks import journal as module
 from sinks.arrival import Arrival, Arrivals
 from sinks.journal import Journal
@@ -43,10 +44,22 @@ def test_a_judgement_is_found_again_as_it_was(tmp_path: Path) -> None:
     assert not any(each.first or each.identity for each in found)
     arrivals = Arrivals()
     for each in found:
-        arrivals.recall(each.stream, each.header.frame_id, each.header.outcome)
+        arrivals.conclude(each)
     again = [arrivals.take(b"", verdict(n, deadline_ns=1), 5000) for n in range(2)]
     assert [each.header.outcome for each in again] == [Outcome.PASS, Outcome.LATE]
     assert not any(each.first for each in again)
+
+
+def test_the_last_note_of_a_frame_counts(tmp_path: Path) -> None:
+    """Before it is told, and with what came of that."""
+    path = tmp_path / "judged.journal"
+    perhaps = Telling(told=Told.UNKNOWN)
+    told = Telling(told=Told.PASS, told_ns=5, num_results=2)
+    with opened(path) as journal:
+        for frame_id in range(2):
+            journal.note(arrival(verdict(frame_id)).with_telling(perhaps))
+        journal.note(arrival(verdict(0)).with_telling(told))
+    assert [each.telling for each in left_behind(path)] == [told, perhaps]
 
 
 def test_what_is_stored_is_forgotten_and_the_file_stays_short(

@@ -11,6 +11,7 @@ import yaml
 from contract.clock import NS_PER_S, SystemClock
 from contract.documents import LedgerDocument
 from contract.messages import Outcome, StreamKey
+from contract.telling import Told
 from flawline.__main__ import run
 from sinks.journal import FILE_NAME, Journal
 from sinks.ledger.book import Book
@@ -132,6 +133,29 @@ def test_closing_books_what_was_judged_and_may_have_been_told(tmp_path: Path) ->
         [audit] = store.audit()
     assert audit.agrees
     assert (audit.book.counts[Outcome.PASS], audit.book.unscored["lost"]) == (4, 1)
+
+
+def test_what_the_plc_was_told_stands_beside_what_is_booked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = _store(tmp_path, admitted=3, told=3, ended=True)
+    with Store.open(url) as store:
+        [book] = store.books()
+        book.told.update({Told.PASS: 2, Told.UNKNOWN: 1})
+        store.write(events=[], drops=[], books=[book])
+        assert run(["ledger", "--store", url]) == 0
+        assert "what the PLC was told" in capsys.readouterr().out
+        book.told_otherwise = 1
+        store.write(events=[], drops=[], books=[book])
+    assert run(["ledger", "--store", url, "--json"]) == 1
+    document = LedgerDocument.model_validate_json(capsys.readouterr().out)
+    [told] = document.books
+    assert told.told == {Told.PASS: 2, Told.UNKNOWN: 1}
+    assert (told.told_otherwise, told.balanced, document.balanced) == (1, True, False)
+    assert run(["ledger", "--store", url]) == 1
+    shown = capsys.readouterr().out
+    assert "of 1 frames the PLC was told something else than is booked" in " ".join(shown.split())
+    assert "ledger balanced: no" in shown
 
 
 def test_a_run_that_began_in_no_year_is_shown_all_the_same(

@@ -63,11 +63,13 @@ def test_outcomes_are_counted_as_booked(numbers: Metrics) -> None:
         Counter(
             {Settled(STREAM, Outcome.UNSCORED, "lost"): 5, Settled(STREAM, Outcome.PASS, None): 2}
         ),
-        {STREAM: 3},
+        contradictions={STREAM: 3},
+        told_otherwise={STREAM: 4},
     )
     labels = LABELS | {"verdict": "UNSCORED", "reason": "lost"}
     assert value_of(numbers, "verdicts_total", **labels) == 5
     assert value_of(numbers, "ledger_contradictions_total", **LABELS) == 3
+    assert value_of(numbers, "told_otherwise_total", **LABELS) == 4
 
 
 def test_stages_are_differences_of_stamps(numbers: Metrics) -> None:
@@ -187,7 +189,11 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
     }
     numbers.arrived(arrival(verdict(0, reused_fraction=0.5, cache_score_error=0.01, **shadowed)))
     numbers.arrived(arrival(verdict(1, drift_evidence=2.0, drift_alarm="higher")))
-    numbers.booked(Counter({Settled(STREAM, Outcome.PASS, None): 1}), {STREAM: 1})
+    numbers.booked(
+        Counter({Settled(STREAM, Outcome.PASS, None): 1}),
+        contradictions={STREAM: 1},
+        told_otherwise={STREAM: 1},
+    )
     numbers.dropped("mes", DeliveryReason.QUEUE_FULL)
     numbers.failed("mes", DeliveryReason.TIMEOUT)
     numbers.watch_queue("mes", lambda: 4)
@@ -218,6 +224,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_wire_errors",
         "flawline_ledger_open_frames",
         "flawline_ledger_contradictions",
+        "flawline_told_otherwise",
         "flawline_heartbeat_age_seconds",
         "flawline_process_restarts",
         "flawline_pictures_dropped",

@@ -135,12 +135,12 @@ def test_drops_alone_do_not_keep_a_line_alive(line: Line, scored: bool, fault: F
 
 
 def test_useless_results_in_a_row_are_a_fault_until_one_is_of_use(line: Line) -> None:
-    line.health.told(useful=False, count=2)
+    line.health.useless(2)
     assert line.health.fault() is Fault.NONE
-    line.health.told(useful=False, count=1)
+    line.health.useless(1)
     assert line.health.fault() is Fault.LATE
     assert not line.beats()
-    line.health.told(useful=True, count=1)
+    line.health.useful()
     assert line.health.fault() is Fault.NONE
 
 

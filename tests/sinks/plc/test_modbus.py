@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from contract.clock import NS_PER_S, SystemClock
 from contract.config import Line
 from contract.config_sinks import Modbus
 from contract.messages import Outcome, VerdictMessage
-from contract.reasons import Fault
-from sinks.arrival import Arrivals
+from contract.reasons import Fault, Reason
+from contract.telling import Told
+from sinks.arrival import Arrival
 from sinks.fanout import Fanout
 from sinks.metrics.metrics import Metrics
 from sinks.plc.modbus import Plc
+from sinks.plc.plcs import Plcs
 from sinks.plc.registers import NO_BITS, UNKNOWN_CAMERA, RegisterBlock, Status
 from tests.plc import PlcServer, free_port, plc_server
 from tests.sinks.kit import (
@@ -42,7 +45,8 @@ class Gate:
     """A PLC sink at work."""
 
     sink: Plc
-    fanout: Fanout
+    plcs: Plcs
+    noted: list[Arrival]
     metrics: Metrics
 
     def alive(self) -> None:
@@ -51,7 +55,11 @@ class Gate:
 
     def tell(self, *headers: VerdictMessage) -> None:
         for header in headers:
-            self.fanout.offer(arrival(header))
+            self.plcs.tell(arrival(header))
+
+    def concluded(self, count: int = 1) -> list[Arrival]:
+        """The next verdicts that may be booked."""
+        return _concluded(self.plcs, count)
 
     def errors(self, reason: str) -> float:
         return value_of(self.metrics, "sink_errors_total", sink="gate", reason=reason)
@@ -61,11 +69,12 @@ class Gate:
 def gate(port: int, *, review_as: str = "FAIL", **fields: Any) -> Iterator[Gate]:
     settings = Modbus(name="gate", line="belt", host="127.0.0.1", port=port, **fields)
     numbers = metrics()
-    sink = Plc(settings, _line(review_as), clock=SystemClock(), metrics=numbers)
-    fanout = Fanout([sink], numbers)
+    noted: list[Arrival] = []
+    sink = Plc(settings, _line(review_as), note=noted.append, clock=SystemClock(), metrics=numbers)
+    fanout = Fanout([], numbers, workers=[sink])
     fanout.start()
     try:
-        yield Gate(sink, fanout, numbers)
+        yield Gate(sink, Plcs([sink]), noted, numbers)
     finally:
         fanout.stop(10)
 
@@ -107,14 +116,11 @@ def test_review_is_a_reject_unless_configured() -> None:
             assert _settled(plc, sequence=1).status == Status.ONLINE | Status.REVIEW | bit
 
 
-def test_other_lines_and_second_deliveries_are_not_told() -> None:
+def test_other_lines_are_not_told() -> None:
     with plc_server() as plc, gate(plc.port) as it:
         it.alive()
-        it.tell(verdict(0, stream=STREAM._replace(line="other")))
-        receipt = Arrivals()
-        for _ in range(3):
-            it.fanout.offer(arrival(verdict(1), arrivals=receipt))
-        it.tell(verdict(2, stream=STREAM._replace(camera="unknown")))
+        assert not it.plcs.tell(arrival(verdict(0, stream=STREAM._replace(line="other"))))
+        it.tell(verdict(1), verdict(2, stream=STREAM._replace(camera="unknown")))
         block = _settled(plc, sequence=2)
         assert block.camera == UNKNOWN_CAMERA
 
@@ -201,3 +207,95 @@ def test_the_stop_is_told() -> None:
             _settled(plc, status=GOOD)
         assert (plc.block.status, plc.block.fault) == (NO_BITS, Fault.STOPPED)
         assert plc.block.sequence == 1
+
+
+def _concluded(plcs: Plcs, count: int = 1) -> list[Arrival]:
+    found: list[Arrival] = []
+
+    def enough() -> bool:
+        found.extend(plcs.concluded())
+        return len(found) >= count
+
+    until(enough)
+    return found
+
+
+def _told(arrivals: list[Arrival]) -> list[tuple[int, Outcome, str | None, Told]]:
+    return [
+        (each.header.frame_id, each.header.outcome, each.header.reason, each.telling.told)
+        for each in arrivals
+        if each.telling
+    ]
+
+
+def test_what_was_told_is_handed_back_and_was_noted_before() -> None:
+    with plc_server() as plc, gate(plc.port) as it:
+        it.alive()
+        _settled(plc, status=Status.ONLINE)
+        for frame_id, outcome in enumerate((Outcome.PASS, Outcome.FAIL, Outcome.INVALID)):
+            it.tell(verdict(frame_id, outcome, deadline_ns=_in(60)))
+            [told] = it.concluded()
+            said = {Outcome.INVALID: Told.NOTHING}.get(outcome) or Told(outcome.value)
+            assert _told([told])[0][::3] == (frame_id, said)
+            assert told.header.outcome is outcome
+            assert told.telling
+            assert told.telling.told_ns
+            assert plc.block.frame_id == frame_id
+        assert _told(it.noted)[0] == (0, Outcome.PASS, None, Told.UNKNOWN)
+        assert it.plcs.idle
+
+
+def test_a_verdict_that_the_plc_cannot_be_told_in_time_is_late() -> None:
+    with gate(free_port()) as it:
+        it.tell(verdict(0, deadline_ns=_in(0.2)), verdict(1, Outcome.INVALID, deadline_ns=_in(0.2)))
+        assert it.plcs.concluded() == []
+        assert not it.plcs.idle
+        assert _told(it.concluded(2)) == [
+            (0, Outcome.LATE, Reason.NOT_TOLD, Told.UNTOLD),
+            (1, Outcome.INVALID, "test", Told.UNTOLD),
+        ]
+        assert it.noted == []
+
+
+def test_a_result_that_comes_while_the_line_has_a_fault_never_shows_its_bit() -> None:
+    with plc_server() as plc, gate(plc.port) as it:
+        it.tell(verdict(0, deadline_ns=_in(60)))
+        assert _told(it.concluded()) == [(0, Outcome.LATE, Reason.WITHHELD, Told.NOTHING)]
+        assert plc.block.outcome == 5
+        it.alive()
+        block = _settled(plc, status=Status.ONLINE)
+        assert (block.fault, block.sequence) == (Fault.RESULT_WITHHELD, 1)
+
+
+def test_an_answer_that_does_not_come_leaves_open_what_was_told() -> None:
+    """The PLC takes the write and hangs: it may act on it."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        with gate(mute.getsockname()[1], timeout_s=0.1, silence_s=60) as it:
+            it.alive()
+            it.tell(verdict(0, deadline_ns=_in(3)))
+            until(lambda: it.noted)
+            assert _told(it.concluded()) == [(0, Outcome.PASS, None, Told.UNKNOWN)]
+            assert _told(it.noted) == [(0, Outcome.PASS, None, Told.UNKNOWN)]
+
+
+def test_a_stop_hands_back_what_was_not_told() -> None:
+    with gate(free_port()) as it:
+        it.tell(verdict(0, deadline_ns=_in(60)))
+        it.plcs.give_up()
+        assert _told(it.plcs.concluded()) == [(0, Outcome.LATE, Reason.NOT_TOLD, Told.UNTOLD)]
+        assert it.plcs.idle
+        assert it.sink.pending() == 0
+
+
+def test_of_two_plcs_of_a_line_the_one_that_was_told_counts() -> None:
+    with plc_server() as plc, gate(plc.port) as near, gate(free_port()) as away:
+        both = Plcs([away.sink, near.sink])
+        near.alive()
+        _settled(plc, status=Status.ONLINE)
+        both.tell(arrival(verdict(0, deadline_ns=_in(0.5))))
+        assert _told(_concluded(both)) == [(0, Outcome.PASS, None, Told.PASS)]
+        assert both.idle
+
+
+def _in(seconds: float) -> int:
+    return SystemClock().wall_ns() + round(seconds * NS_PER_S)

@@ -244,6 +244,30 @@ def test_a_full_disk_delays_but_loses_nothing(tmp_path: Path) -> None:
         assert audit.agrees
 
 
+def test_what_waited_for_the_store_is_not_called_lost(tmp_path: Path) -> None:
+    """It may have been told: the book must not say anything else once the store works again."""
+    with desk(tmp_path) as it:
+        limit = {"pages": 1_000_000}
+
+        @sa.event.listens_for(it.store.database.engine, "begin")
+        def set_limit(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {limit['pages']}")
+
+        it.recorder.observe(camera(600))
+        it.recorder.offer(arrival(verdict(0)))
+        it.tick()
+        until(lambda: (book := it.store.book(STREAM)) and book.admitted == 600)
+        limit["pages"] = 1
+        for frame_id in range(1, 600):
+            it.recorder.offer(arrival(verdict(frame_id)))
+        until(lambda: _storage_errors(it) > 0)
+        it.tick(60)
+        limit["pages"] = 1_000_000
+        until(lambda: sum(it.counts().values()) == 600)
+        assert it.counts() == {Outcome.PASS: 600}
+        assert it.contradictions() == 0
+
+
 def _storage_errors(it: Desk) -> float:
     return value_of(it.metrics, "sink_errors_total", sink="record", reason="storage")
 

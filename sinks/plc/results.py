@@ -1,0 +1,182 @@
+"""The results of a line that its PLC was not told yet, and what came of telling them. Pure.
+
+A result is judged once: at the first write that may have told it, by what it is worth then. A PASS
+that came in time but could not be written before its deadline is LATE, and so is one that was
+written without its bit because the line had a fault. That is what is booked, so that the book says
+what the gate was told. The caller holds a lock around each call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from contract.clock import NS_PER_S, Clock
+from contract.messages import SCORED
+from contract.reasons import Fault, Reason
+from contract.telling import Telling, Told
+from sinks.arrival import Arrival
+from sinks.plc.indication import Indication
+from sinks.plc.registers import Status
+
+NO_DEADLINE_NS: Final = 2 * NS_PER_S  # after arrival, for a verdict that has no deadline
+PERHAPS: Final = Telling(told=Told.UNKNOWN)
+NEVER: Final = Telling(told=Told.UNTOLD)
+_TOLD: Final = ((Status.PASS, Told.PASS), (Status.FAIL, Told.FAIL))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Results that are told in one write.
+
+    Attributes:
+        indication: all of them as one.
+        fault: why they show neither PASS nor FAIL, ever; NONE if they may.
+        taken: those that are not booked yet, as they waited.
+        judged: the same, as they are booked if this write may have told them.
+    """
+
+    indication: Indication
+    fault: Fault
+    taken: tuple[Arrival, ...]
+    judged: tuple[Arrival, ...]
+
+    @property
+    def count(self) -> int:
+        return self.indication.count
+
+    @property
+    def newly_judged(self) -> list[Arrival]:
+        """Those of `judged` that no write may have told before."""
+        pairs = zip(self.taken, self.judged, strict=True)
+        return [judged for waited, judged in pairs if waited.telling is None]
+
+
+class Results:
+    """What waits to be told, and what was told and waits to be booked.
+
+    Args:
+        hold_s: how long a result stands at least before the next may be told.
+    """
+
+    def __init__(self, clock: Clock, *, hold_s: float) -> None:
+        self._clock = clock
+        self._hold_s = hold_s
+        self._held_until_s = clock.monotonic_s()
+        self._waiting: Indication | None = None
+        self._untold: list[Arrival] = []
+        self._on_its_way: Batch | None = None
+        self._concluded: list[Arrival] = []
+
+    def add(self, arrival: Arrival, indication: Indication) -> None:
+        """Let a verdict wait for the next write."""
+        self._waiting = self._waiting.then(indication) if self._waiting else indication
+        self._untold.append(arrival)
+
+    @property
+    def count(self) -> int:
+        """Results that wait for a write."""
+        return self._waiting.count if self._waiting else 0
+
+    @property
+    def ready(self) -> Indication | None:
+        """What waits, once it may be told."""
+        held = self._clock.monotonic_s() < self._held_until_s
+        return None if held else self._waiting
+
+    @property
+    def due_s(self) -> float | None:
+        """When what waits may replace the result that stands; None: nothing waits."""
+        return self._held_until_s if self._waiting else None
+
+    def take(self, line_fault: Fault, now_ns: int) -> Batch | None:
+        """What to tell at `now_ns`, when the line has `line_fault`, if anything is ready.
+
+        It is on its way until it was `told`, is put back, or is given up.
+        """
+        ready = self.ready
+        if ready is None:
+            return None
+        withheld = Fault.RESULT_WITHHELD if line_fault else Fault.NONE
+        taken = tuple(self._untold)
+        self._on_its_way = Batch(
+            ready,
+            ready.fault(now_ns) or withheld,
+            taken,
+            tuple(_judged(each, now_ns, withheld=bool(withheld)) for each in taken),
+        )
+        self._waiting, self._untold = None, []
+        return self._on_its_way
+
+    def told(self, batch: Batch, bits: Status) -> None:
+        """The PLC took `batch`, which showed `bits`."""
+        self._held_until_s = self._clock.monotonic_s() + self._hold_s
+        told = next((told for bit, told in _TOLD if bits & bit), Told.NOTHING)
+        telling = Telling(told=told, told_ns=self._clock.wall_ns(), num_results=batch.count)
+        if self._on_its_way is not batch:
+            return
+        self._on_its_way = None
+        for arrival in batch.judged:
+            outcome = arrival.header.outcome
+            # What no answer came to may have been told in time, and this is too late.
+            unsure = telling.contradicts(outcome, judged=outcome)
+            self._concluded.append(arrival if unsure else arrival.with_telling(telling))
+
+    def put_back(self, batch: Batch, *, perhaps_told: bool) -> None:
+        """The write of `batch` failed: it waits for the next one, before what came meanwhile."""
+        if self._on_its_way is not batch:
+            return
+        self._on_its_way = None
+        self._untold = [*(batch.judged if perhaps_told else batch.taken), *self._untold]
+        self._waiting = batch.indication.then(self._waiting) if self._waiting else batch.indication
+
+    def expire(self) -> None:
+        """Give up telling what is too late by now. The PLC hears of it with the next write."""
+        now_ns = self._clock.wall_ns()
+        waiting, self._untold = self._untold, []
+        for arrival in waiting:
+            if now_ns > _until_ns(arrival):
+                self._concluded.append(_given_up(arrival))
+            else:
+                self._untold.append(arrival)
+
+    def give_up(self) -> None:
+        """Tell nothing more."""
+        self._concluded += self._on_its_way.judged if self._on_its_way else ()
+        self._concluded += map(_given_up, self._untold)
+        self._waiting, self._untold, self._on_its_way = None, [], None
+
+    def concluded(self) -> list[Arrival]:
+        """What may be booked since the last call."""
+        found, self._concluded = self._concluded, []
+        return found
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has to be told or booked any more."""
+        return not (self._untold or self._on_its_way or self._concluded)
+
+
+def _judged(arrival: Arrival, now_ns: int, *, withheld: bool) -> Arrival:
+    """What a verdict counts as if it is told now. What may have been told keeps its worth."""
+    if arrival.telling is not None:
+        return arrival
+    if arrival.header.outcome in SCORED:
+        if now_ns > _until_ns(arrival):
+            arrival = arrival.late(Reason.NOT_TOLD)
+        elif withheld:
+            arrival = arrival.late(Reason.WITHHELD)
+    return arrival.with_telling(PERHAPS)
+
+
+def _given_up(arrival: Arrival) -> Arrival:
+    if arrival.telling is not None:
+        return arrival
+    if arrival.header.outcome in SCORED:
+        arrival = arrival.late(Reason.NOT_TOLD)
+    return arrival.with_telling(NEVER)
+
+
+def _until_ns(arrival: Arrival) -> int:
+    deadline_ns = arrival.header.times.deadline_ns
+    return arrival.arrived_ns + NO_DEADLINE_NS if deadline_ns is None else deadline_ns

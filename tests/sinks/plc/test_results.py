@@ -1,0 +1,123 @@
+"""Each verdict is handed back once, and as what the PLC was shown."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.strategies import integers, sampled_from
+
+from contract.clock import NS_PER_S
+from contract.messages import SCORED, Outcome
+from contract.reasons import Fault
+from contract.telling import Told
+from sinks.arrival import Arrival, Arrivals
+from sinks.plc.indication import Indication
+from sinks.plc.registers import NO_BITS, Status
+from sinks.plc.results import Results
+from tests.fakes import FakeClock
+from tests.sinks.kit import verdict
+
+
+class Fate(Enum):
+    """What becomes of a write."""
+
+    TOLD = "the PLC took it and said so"
+    ANSWER_LOST = "the PLC took it"
+    LOST = "it left, and the PLC never got it"
+    REFUSED = "it did not leave, or the PLC refused it"
+
+
+class PlcDay(RuleBasedStateMachine):
+    """A PLC that answers, hangs and vanishes as it likes, on a line with and without faults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.results = Results(self.clock, hold_s=0.05)
+        self.taken = 0
+        self.handed_back: dict[int, Arrival] = {}
+        self.shown: dict[int, list[Status]] = {}
+
+    @rule(
+        outcome=sampled_from([*Outcome, *[Outcome.PASS] * 6]),
+        left_s=sampled_from([0.3, 0.5, -0.1]),
+        count=integers(1, 2),
+    )
+    def verdicts_come(self, outcome: Outcome, left_s: float, count: int) -> None:
+        for _ in range(count):
+            now_ns = self.clock.wall_ns()
+            header = verdict(self.taken, outcome, deadline_ns=now_ns + round(left_s * NS_PER_S))
+            arrival = Arrivals().take(b"", header, now_ns)
+            self.results.add(arrival, Indication.of(arrival.header, camera=0, review_as="PASS"))
+            self.taken += 1
+
+    @rule(seconds=sampled_from([0.01, 0.06, 0.4]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule(
+        fault=sampled_from([Fault.NONE, Fault.NONE, Fault.NONE, Fault.CAMERA]),
+        fate=sampled_from(Fate),
+        meanwhile=sampled_from(["nothing", "a verdict", "too late", "stop"]),
+    )
+    def a_write(self, fault: Fault, fate: Fate, meanwhile: str) -> None:
+        now_ns = self.clock.wall_ns()
+        batch = self.results.take(fault, now_ns)
+        if batch is None:
+            return
+        bits = NO_BITS if batch.fault else batch.indication.status(now_ns)
+        assert not (bits and fault)
+        if fate in (Fate.TOLD, Fate.ANSWER_LOST):
+            for arrival in batch.taken:
+                self.shown.setdefault(arrival.header.frame_id, []).append(bits)
+        match meanwhile:
+            case "a verdict":
+                self.verdicts_come(Outcome.PASS, 0.3, 1)
+            case "too late":
+                self.clock.advance(0.6)
+                self.results.expire()
+            case "stop":
+                self.results.give_up()
+        if fate is Fate.TOLD:
+            self.results.told(batch, bits)
+        else:
+            self.results.put_back(batch, perhaps_told=fate is not Fate.REFUSED)
+
+    @rule()
+    def it_is_too_late_for_some(self) -> None:
+        self.results.expire()
+
+    def teardown(self) -> None:
+        self.results.give_up()
+        assert not self.results.count
+        self._collect()
+        assert len(self.handed_back) == self.taken
+        assert self.results.idle
+
+    @invariant()
+    def _collect(self) -> None:
+        for arrival in self.results.concluded():
+            frame_id = arrival.header.frame_id
+            assert frame_id not in self.handed_back, "handed back twice"
+            self.handed_back[frame_id] = arrival
+            self._is_what_was_shown(arrival)
+
+    def _is_what_was_shown(self, arrival: Arrival) -> None:
+        telling, outcome = arrival.telling, arrival.header.outcome
+        assert telling is not None
+        assert not telling.contradicts(outcome, judged=outcome)
+        assert outcome in (arrival.sent, Outcome.LATE)
+        shown = self.shown.get(arrival.header.frame_id, [])
+        if any(Status.PASS in bits for bits in shown):
+            assert outcome in (Outcome.PASS, Outcome.REVIEW)
+        if telling.told in (Told.PASS, Told.FAIL):
+            assert any(Status[telling.told.value] in bits for bits in shown)
+        if telling.told is Told.UNTOLD:
+            assert not shown
+            assert outcome not in SCORED
+
+
+TestPlcDay = PlcDay.TestCase
+TestPlcDay.settings = settings(max_examples=200, stateful_step_count=20, deadline=None)
