@@ -10,7 +10,7 @@ from pydantic import Field
 from contract.messages import Name
 from contract.section import Host, HttpUrl, Port, ResolvedPath, Section
 
-MODBUS_WORDS: Final = 10
+MODBUS_WORDS: Final = 12
 
 
 class EvidenceSettings(Section):

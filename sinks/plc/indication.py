@@ -11,6 +11,7 @@ from contract.reasons import RESULT_FAULTS, Fault
 from sinks.plc.registers import NO_BITS, Status
 
 FOREVER: Final = (1 << 63) - 1
+NS_PER_MS: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,12 @@ class Indication:
             fail_until_ns=max(self.fail_until_ns, later.fail_until_ns),
             reviewed=self.reviewed or later.reviewed,
         )
+
+    @property
+    def deadline_ms(self) -> int:
+        """Until when the result bits count, in Unix time; 0: there is no limit."""
+        until_ns = self.fail_until_ns if self.failed else self.pass_until_ns
+        return 0 if until_ns == FOREVER else until_ns // NS_PER_MS
 
     def status(self, now_ns: int) -> Status:
         """The result bits at `now_ns`; none once the deadline passed."""

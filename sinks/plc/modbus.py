@@ -261,6 +261,7 @@ class Plc:
             outcome=OUTCOME_CODES[told.outcome],
             frame_id=told.result.frame_id,
             camera=told.result.camera,
+            deadline=told.result.deadline_ms,
             heartbeat=self._health.heartbeat,
             sequence=sequence,
         )

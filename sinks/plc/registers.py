@@ -12,15 +12,17 @@ offset words name       meaning
 +4     1     outcome    1 PASS, 2 FAIL, 3 REVIEW, 4 INVALID, 5 LATE, 6 UNSCORED; 0: none so far
 +5     2     frame_id   frame of the result, unsigned, modulo 2**32
 +7     1     camera     its camera: place in the line's list, from 0; 65535: unknown
-+8     1     heartbeat  counts up every `heartbeat_s` while ONLINE, modulo 2**16; frozen else
-+9     1     sequence   verdicts of the line so far, modulo 2**16
++8     2     deadline   until when PASS or FAIL counts: Unix time in ms modulo 2**32; 0: no limit
++10    1     heartbeat  counts up every `heartbeat_s` while ONLINE, modulo 2**16; frozen else
++11    1     sequence   verdicts of the line so far, modulo 2**16
 ====== ===== ========== =======================================================================
 
 For the PLC program: a new sequence is a new result, and it stands for at least `hold_s`. Accept a
 part on PASS alone; no PASS in time is a reject. A sequence that jumps by more than one says that
 several verdicts were told in one write, because they came faster than that: PASS then means that
 all of them passed, FAIL that at least one failed; the other registers speak of the worst. PASS and
-FAIL are cleared when the result's deadline has passed. A heartbeat that stands for 3 to 5 periods
+FAIL are cleared when the result's deadline has passed; a PLC with a clock of its own checks the
+deadline, too, for a write that arrived late. A heartbeat that stands for 3 to 5 periods
 means: stop trusting.
 Heartbeat and sequence start again at 0, without result bits, when the sinks start again.
 """
@@ -77,6 +79,7 @@ REGISTERS: Final = (
     Register("outcome", "H"),
     Register("frame_id", "I"),
     Register("camera", "H"),
+    Register("deadline", "I"),
     Register("heartbeat", "H"),
     Register("sequence", "H"),
 )
@@ -86,7 +89,7 @@ def offset_of(name: str) -> int:
     """Where the first word of a register stands in the block.
 
     >>> offset_of("heartbeat")
-    8
+    10
     """
     before = [register.kind for register in REGISTERS[: _NAMES.index(name)]]
     return struct.calcsize(">" + "".join(before)) // 2
@@ -107,6 +110,7 @@ class RegisterBlock:
     outcome: int = 0
     frame_id: int = 0
     camera: int = UNKNOWN_CAMERA
+    deadline: int = 0
     heartbeat: int = 0
     sequence: int = 0
 
@@ -119,6 +123,7 @@ class RegisterBlock:
             self.outcome,
             self.frame_id % (1 << 32),
             self.camera,
+            self.deadline % (1 << 32),
             self.heartbeat % (1 << 16),
             self.sequence % (1 << 16),
         )

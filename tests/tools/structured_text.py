@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+CONVERSIONS: Final = ("WORD_TO_UDINT", "WORD_TO_ULINT", "UDINT_TO_UINT", "UDINT_TO_ULINT")
 _COMMENT = re.compile(r"\(\*.*?\*\)", re.DOTALL)
 _DECLARATIONS = re.compile(r"^VAR.*?^END_VAR$", re.DOTALL | re.MULTILINE)
 _DECLARATION = re.compile(
@@ -84,7 +85,7 @@ class Program:
         body = _DECLARATIONS.sub("", text).split("\n", 1)[1].rsplit("END_FUNCTION_BLOCK", 1)[0]
         self._code = compile(_translated(body), "structured text", "exec")
         identity: Callable[[int], int] = int
-        self.values |= {"WORD_TO_UDINT": identity, "UDINT_TO_UINT": identity}
+        self.values |= dict.fromkeys(CONVERSIONS, identity)
 
     def scan(self, **inputs: Any) -> None:
         """Set inputs and run the body once."""

@@ -34,6 +34,7 @@ class Belt:
         self.plc = Program(source())
         self.block = block or RegisterBlock(status=Status.ONLINE, fault=Fault.NONE)
         self.beats = True
+        self.clock_ms = 0
 
     def pass_for(self, duration_ms: int, **inputs: bool) -> bool:
         """Let time pass; whether the gate was opened meanwhile."""
@@ -46,6 +47,7 @@ class Belt:
                 awReg=self.block.words(),
                 xPartAtEye=inputs.get("eye", False),
                 xPartAtGate=inputs.get("gate", False),
+                udiClock=(self.clock_ms + self.plc.now_ms) % (1 << 32) if self.clock_ms else 0,
             )
             opened = opened or bool(self.plc.values["xAccept"])
         return opened
@@ -72,9 +74,13 @@ def test_bits_and_places_are_those_of_the_registers() -> None:
     values = Program(source()).values
     for bit in (Status.PASS, Status.FAIL, Status.FAULT, Status.ONLINE):
         assert values[f"{bit.name}_BIT"] == bit
-    words = RegisterBlock(status=Status.PASS, fault=Fault.CAMERA, heartbeat=77, sequence=88).words()
-    assert [words[place] for place in (0, 1, 8, 9)] == [Status.PASS, Fault.CAMERA, 77, 88]
-    assert len(words) == 10
+    block = RegisterBlock(
+        status=Status.PASS, fault=Fault.CAMERA, deadline=0x1_0002, heartbeat=77, sequence=88
+    )
+    words = block.words()
+    found = [words[place] for place in (0, 1, 8, 9, 10, 11)]
+    assert found == [Status.PASS, Fault.CAMERA, 1, 2, 77, 88]
+    assert len(words) == 12
 
 
 def test_a_good_part_is_accepted_and_the_gate_closes_behind_it() -> None:
@@ -104,6 +110,24 @@ def test_one_result_that_is_not_a_clean_pass_rejects_the_part_and_not_the_next(b
     belt.warm_up()
     assert not belt.part([GOOD] * 6 + [bad] + [GOOD] * 6)
     assert belt.part([GOOD] * 12)
+
+
+@pytest.mark.parametrize("epoch_ms", [1_790_000_000_000, (1 << 40) - 3000], ids=["now", "wraps"])
+@pytest.mark.parametrize(("left_ms", "accepted"), [(500, True), (-20, False)])
+def test_a_pass_that_arrives_after_its_deadline_rejects_the_part(
+    epoch_ms: int, left_ms: int, accepted: bool
+) -> None:
+    belt = Belt()
+    belt.clock_ms = epoch_ms
+    belt.warm_up()
+    opened = belt.pass_for(PART_MS, eye=True)
+    for _ in range(12):
+        now_ms = belt.clock_ms + belt.plc.now_ms
+        belt.block = replace(belt.block, deadline=now_ms + left_ms)
+        belt.tell(GOOD)
+        opened = belt.pass_for(RESULT_MS) or opened
+    assert not opened
+    assert belt.pass_for(PART_MS, gate=True) is accepted
 
 
 def test_missing_results_reject() -> None:

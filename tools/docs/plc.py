@@ -18,6 +18,7 @@ REGISTER_MEANINGS: Final = {
     "outcome": "outcome of the result, see below",
     "frame_id": "number of the result's frame, modulo 2^32",
     "camera": "its camera: place in the line's list in the configuration, from 0; 65535: unknown",
+    "deadline": "until when PASS or FAIL counts: UTC in ms since 1970, modulo 2^32; 0: no limit",
     "heartbeat": "counts up every `heartbeat_s` while ONLINE, modulo 2^16; stands still otherwise",
     "sequence": "verdicts of the line so far, modulo 2^16; written last",
 }

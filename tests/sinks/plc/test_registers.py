@@ -35,14 +35,15 @@ def test_the_block_is_laid_out_as_documented() -> None:
         outcome=2,
         frame_id=0x1_0002_0003,
         camera=1,
+        deadline=0x7_0008_0009,
         heartbeat=0x1_0004,
         sequence=0x1_0005,
     )
     words = block.words()
-    assert len(words) == NUM_WORDS == 10
+    assert len(words) == NUM_WORDS == 12
     assert words[0] == 0b10010
     assert words[2:4] == list(struct.unpack(">2H", struct.pack(">f", 0.75)))
-    assert words[4:] == [2, 2, 3, 1, 4, 5]
+    assert words[4:] == [2, 2, 3, 1, 8, 9, 4, 5]
     assert RegisterBlock.of_words(words).score == 0.75
 
 
