@@ -325,7 +325,9 @@ DELIVERY_REASONS: Final[Mapping[DeliveryReason, DeliveryMeaning]] = MappingProxy
             "look at the receiver; nothing is missing in the store",
         ),
         DeliveryReason.STOPPED: DeliveryMeaning(
-            "the sinks were stopped before it could be sent", "nothing, if the stop was wanted"
+            "the sinks were stopped before it could be sent, and it could not be kept for the next "
+            "start",
+            "look at the disk and at the receiver; nothing is missing in the store",
         ),
         DeliveryReason.REFUSED: DeliveryMeaning(
             "the other side answered that it does not take it",

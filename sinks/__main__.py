@@ -19,6 +19,7 @@ from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
 from sinks.journal import FILE_NAME, Journal
+from sinks.mes.leftovers import FOLDER_NAME, Leftovers
 from sinks.mes.webhook import Webhook
 from sinks.metrics.metrics import Metrics
 from sinks.metrics.roster import Roster
@@ -54,6 +55,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             settings,
             environment=os.environ,
             evidence_path=evidence_path,
+            leftovers=Leftovers(config.data_directory / FOLDER_NAME / f"{settings.name}.json"),
             clock=clock,
             metrics=metrics,
         )

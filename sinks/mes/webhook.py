@@ -1,6 +1,7 @@
 """Verdict events to an HTTP receiver: CloudEvents JSON, signed, tried again, never for ever.
 
-The queue is in memory: what it holds is lost with the process. Each event is also in the store.
+The queue is in memory. An orderly stop keeps what it could not send (see `leftovers`); what is
+queued is lost with a process that is killed. Each event is also in the store.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -30,12 +31,13 @@ from tenacity import (
 
 from contract.clock import Clock
 from contract.config_sinks import WebhookSettings
-from contract.errors import ConfigError
+from contract.errors import ConfigError, StorageError
 from contract.messages import CameraMessage, ProcessMessage, StatusMessage
 from contract.process import Every
 from contract.reasons import DeliveryReason
 from contract.redact import remember_secret
 from sinks.arrival import Arrival, EvidencePath
+from sinks.mes.leftovers import Leftovers
 from sinks.mes.notice import DRIFT_TYPE, VERDICT_TYPE, Notice, RestartWatch, utc
 from sinks.metrics.metrics import Metrics
 from sinks.store.event import Event
@@ -78,6 +80,7 @@ class Webhook:
         *,
         environment: Mapping[str, str],
         evidence_path: EvidencePath,
+        leftovers: Leftovers,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -93,7 +96,9 @@ class Webhook:
         self._evidence_path = evidence_path
         self._clock = clock
         self._metrics = metrics
+        self._leftovers = leftovers
         self._queue: queue.Queue[Notice] = queue.Queue(settings.queue_size)
+        self._left: list[Notice] | None = None
         self._restarts = RestartWatch()
         self._complain = Every(60.0, clock)
 
@@ -132,18 +137,72 @@ class Webhook:
 
     def work(self, stop: threading.Event) -> None:
         """Deliver until `stop`; then once each what is left, for `GIVE_UP_S` at most."""
+        left = self._left = self._left_before() if self._left is None else self._left
         with httpx.Client(trust_env=False) as client:
+            self._deliver_all(client, left, stop)
+            if not left:
+                self._keep([])
             while not stop.is_set():
                 with contextlib.suppress(queue.Empty):
-                    self._deliver(client, self._queue.get(timeout=IDLE_S), stop)
-            deadline_s = time.monotonic() + GIVE_UP_S
-            while not self._queue.empty() and time.monotonic() < deadline_s:
-                self._deliver(client, self._queue.get(), stop)
-        if left := self.pending():
-            self._metrics.dropped(self.name, DeliveryReason.STOPPED, left)
+                    left.append(self._queue.get(timeout=IDLE_S))
+                self._deliver_all(client, left, stop)
+            left += self._queued()
+            self._deliver_all(client, left, stop, within_s=GIVE_UP_S)
+        self._keep(left)
 
-    def _deliver(self, client: httpx.Client, notice: Notice, stop: threading.Event) -> None:
-        """Send `notice` until it is taken or there is no use in trying; then count why."""
+    def _deliver_all(
+        self,
+        client: httpx.Client,
+        left: list[Notice],
+        stop: threading.Event,
+        *,
+        within_s: float = math.inf,
+    ) -> None:
+        """Deliver `left` in order, until one is not sent because of `stop`."""
+        deadline_s = time.monotonic() + within_s
+        while left and time.monotonic() < deadline_s:
+            notice = left.pop(0)
+            if not self._deliver(client, notice, stop):
+                left.insert(0, notice)
+                return
+
+    def _left_before(self) -> list[Notice]:
+        """What an earlier process could not send."""
+        try:
+            left = self._leftovers.read()
+        except StorageError as error:
+            self._metrics.failed(self.name, DeliveryReason.DISK)
+            log.error("webhook %s: %s", self.name, error)
+            return []
+        if left:
+            log.info("webhook %s: %d events of before the last stop", self.name, len(left))
+        return left
+
+    def _keep(self, left: Sequence[Notice]) -> None:
+        """Have the newest of `left` sent after the next start."""
+        kept = left[-self._settings.queue_size :]
+        try:
+            self._leftovers.keep(kept)
+        except StorageError as error:
+            log.error("webhook %s: %d events are not sent: %s", self.name, len(left), error)
+            kept = []
+        if kept:
+            log.info("webhook %s: %d events are kept for the next start", self.name, len(kept))
+        if lost := len(left) - len(kept):
+            self._metrics.dropped(self.name, DeliveryReason.STOPPED, lost)
+
+    def _queued(self) -> list[Notice]:
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._queue.get_nowait())
+        return found
+
+    def _deliver(self, client: httpx.Client, notice: Notice, stop: threading.Event) -> bool:
+        """Send `notice` until it is taken or there is no use in trying; then count why.
+
+        False: `stop` came first, and it is not sent.
+        """
         retrying = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=_back_off,
@@ -157,11 +216,13 @@ class Webhook:
         except Refused as error:
             self._give_up(DeliveryReason.REFUSED, error)
         except Unavailable as error:
-            reason = DeliveryReason.STOPPED if stop.is_set() else DeliveryReason.ATTEMPTS
-            self._give_up(reason, error)
+            if stop.is_set():
+                return False
+            self._give_up(DeliveryReason.ATTEMPTS, error)
         except Exception:
             self._metrics.dropped(self.name, DeliveryReason.CRASHED)
             raise
+        return True
 
     def _post(self, client: httpx.Client, notice: Notice, timeout_s: float) -> None:
         message = to_structured_event(notice.cloud_event())

@@ -23,6 +23,8 @@ from scorer.windows.features import Features
 from tests.scorer import oracle
 from tests.scorer.pictures import picture
 
+pytestmark = pytest.mark.timeout(1800)  # the oracle of the real size takes its time
+
 MAX_ERROR = 1e-5
 PAPER_MODEL = "ViT-B-16-plus-240"
 OBJECT = "metal_nut"

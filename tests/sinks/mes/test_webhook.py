@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from contract.messages import Outcome, ProcessMessage, VerdictMessage
 from contract.redact import redact
 from sinks.evidence.evidence import evidence_path
 from sinks.fanout import Fanout
+from sinks.mes.leftovers import Leftovers
 from sinks.mes.webhook import MAX_WAIT_S, Webhook
 from sinks.metrics.metrics import Metrics
 from sinks.store.event import event_id
@@ -59,13 +61,19 @@ class Hook:
 
 @contextmanager
 def hook(
-    url: str, *, environment: Mapping[str, str] | None = None, **fields: Any
+    url: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    leftovers: Path | None = None,
+    **fields: Any,
 ) -> Iterator[Hook]:
+    """Deliver to `url`; without `leftovers` they cannot be written."""
     numbers = metrics()
     sink = Webhook(
         WebhookSettings(name="mes", url=url, **fields),
         environment=environment or {},
         evidence_path=evidence_path,
+        leftovers=Leftovers(leftovers or Path("/proc/webhooks/mes.json")),
         clock=SystemClock(),
         metrics=numbers,
     )
@@ -243,6 +251,52 @@ def test_what_is_queued_at_the_stop_is_still_sent(receiver: HttpReceiver) -> Non
         it.tell(*(verdict(n, Outcome.FAIL) for n in range(20)))
     assert len(receiver.requests) == 20
     assert it.dropped("stopped") == 0
+
+
+def test_what_cannot_be_sent_at_the_stop_is_sent_after_the_next_start(
+    receiver: HttpReceiver, tmp_path: Path
+) -> None:
+    path = tmp_path / "webhooks" / "mes.json"
+    down = f"http://127.0.0.1:{free_port()}/"
+    for frames in (range(3), range(3, 6)):
+        with hook(down, leftovers=path, max_attempts=100) as it:
+            it.tell(*(verdict(n, Outcome.FAIL) for n in frames))
+            until(lambda: it.errors("connection") >= 1)
+        assert it.dropped("stopped") == 0
+    with hook(receiver.url, leftovers=path) as it:
+        it.tell(verdict(6, Outcome.FAIL))
+        until(lambda: len(receiver.requests) == 7)
+        until(lambda: not path.exists())
+    found = [request.document["data"]["frame_id"] for request in receiver.requests]
+    assert found == list(range(7))
+
+
+def test_no_more_is_kept_than_fits_the_queue(receiver: HttpReceiver, tmp_path: Path) -> None:
+    path = tmp_path / "mes.json"
+    down = f"http://127.0.0.1:{free_port()}/"
+    with hook(down, leftovers=path, max_attempts=100, queue_size=2) as it:
+        it.tell(verdict(0, Outcome.FAIL))
+        until(lambda: it.sink.pending() == 0)
+        it.tell(verdict(1, Outcome.FAIL), verdict(2, Outcome.FAIL))
+    assert it.dropped("stopped") == 1
+    with hook(receiver.url, leftovers=path):
+        until(lambda: len(receiver.requests) == 2)
+    assert [request.document["data"]["frame_id"] for request in receiver.requests] == [1, 2]
+
+
+@pytest.mark.parametrize("content", ["nonsense", "[1]", '[["id"]]'])
+def test_a_damaged_file_of_leftovers_is_named_and_disturbs_nobody(
+    receiver: HttpReceiver, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "mes.json"
+    path.write_text(content)
+    with hook(receiver.url, leftovers=path) as it:
+        it.tell(verdict(0, Outcome.FAIL))
+        until(lambda: receiver.requests)
+        assert it.errors("disk") == 1
+    aside = tmp_path / "mes.damaged"
+    assert f"{aside} holds no events" in caplog.text
+    assert aside.read_text() == content
 
 
 @pytest.mark.parametrize("value", [None, "", "whsec_", "whsec_x"])
