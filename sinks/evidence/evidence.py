@@ -16,6 +16,7 @@ from contract.clock import NS_PER_S, Clock
 from contract.codec import Evidence
 from contract.config_sinks import EvidenceSettings
 from contract.errors import ImageError, StorageError
+from contract.files import shut_out_others
 from contract.messages import Outcome, VerdictRecord
 from contract.process import Every
 from contract.reasons import DeliveryReason
@@ -73,6 +74,7 @@ class EvidenceFolder:
         """
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            shut_out_others(directory)
         except OSError as error:
             raise StorageError(f"cannot make {directory}: {error.strerror}") from error
         if not os.access(directory, os.W_OK | os.X_OK):

@@ -23,6 +23,7 @@ class Mode:
 
 
 WRITE = Mode(("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"), "BEGIN IMMEDIATE")
+SQLITE_FILES = ("", "-wal", "-shm")
 READ = Mode(("busy_timeout=5000", "query_only=ON"), "BEGIN")
 
 
@@ -70,6 +71,12 @@ class Database:
             self._listen(mode)
         self._watches = mode is WRITE and is_sqlite
         self._file: tuple[int, int] | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of SQLite: the database, its log, and the log's index."""
+        path = self.path
+        return [] if path is None else [path.with_name(path.name + end) for end in SQLITE_FILES]
 
     def close(self) -> None:
         self.engine.dispose()

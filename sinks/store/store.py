@@ -14,6 +14,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from contract.errors import StorageError
+from contract.files import shut_out_others
 from contract.messages import Outcome, StreamKey
 from sinks.ledger.book import Book
 from sinks.store import audit, migrate
@@ -45,6 +46,7 @@ class Store:
                 database.path.parent.mkdir(parents=True, exist_ok=True)
             with database.begin() as connection:
                 migrate.upgrade(connection, where=database.where)
+            shut_out_others(*database.files)
         except OSError as error:
             database.close()
             if isinstance(error, StorageError):

@@ -17,6 +17,7 @@ from contract.codec import encode
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE
 from contract.messages import AckMessage, Outcome
 from sinks.plc.registers import Status
+from sinks.store.store import Store
 from tests.http_receiver import HANG, http_receiver
 from tests.plc import free_port, plc_server
 from tests.sinks.kit import (
@@ -65,6 +66,19 @@ def test_a_stream_from_first_frame_to_closed_book(short_directory: Path) -> None
         if stat.S_IMODE(path.stat().st_mode) & 0o077
     ]
     assert not open_to_others
+
+
+def test_what_an_earlier_version_left_open_to_others_is_closed(short_directory: Path) -> None:
+    config = config_for(short_directory / "data")
+    Store.open(config.store_url).database.close()
+    config.evidence_directory.mkdir()
+    store = short_directory / "data" / "events.db"
+    store.chmod(0o644)
+    config.evidence_directory.chmod(0o755)
+    with running(config, short_directory) as process:
+        assert process.stop() == EXIT_OK
+    assert stat.S_IMODE(store.stat().st_mode) == 0o640
+    assert stat.S_IMODE(config.evidence_directory.stat().st_mode) == 0o750
 
 
 def test_messages_that_break_the_contract_are_counted_and_the_process_lives(
