@@ -305,7 +305,7 @@ def test_probing_what_is_there(
     assert not said["camera right"].ok, "its region is outside"
     assert "loaded on cpu" in said["model flawline-mini"].text
     assert "answers OPTIONS with 501" in said["webhook mes"].text
-    assert "lets registers 100 to 109 be read" in said["PLC gate"].text
+    assert "lets registers 100 to 111 be read" in said["PLC gate"].text
     assert "can be written (it will be made)" in said["event store"].text
     assert [each.name for each in document.probed if not each.ok] == ["camera right"]
     errors = [each for each in document.findings if each.severity == "error"]
