@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,14 +13,20 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from contract.channels import CHANNELS, Channel, WhenFull
+from contract.clock import SystemClock
 from contract.config import Config
 from contract.curve import DOMAIN, CurveKeys, load_keys
+from contract.descriptors import share
+from contract.doorkeeper import Doorkeeper
 from contract.errors import AddressInUse, ConfigError
 from contract.lock import hold
+from contract.reasons import RefusalReason
 
 IO_TIMEOUT_MS = 2000
 HEARTBEAT_MS = 1000
 KEEP_ALIVE_S = 5
+ROOM_PER_CAMERA = 2  # one that starts again may come before its old connection is known to be gone
+ROOM_FOR_OTHERS = 8
 MAX_IPC_PATH_BYTES = 107
 
 Socket = zmq.Socket[bytes]
@@ -33,6 +40,7 @@ class Sockets:
         self._context: zmq.Context[Socket] = zmq.Context()
         self._authenticator: ThreadAuthenticator | None = None
         self._keys: CurveKeys | None = None
+        self._doorkeepers: list[Doorkeeper] = []
         self._open: list[Socket] = []
         self._stack = ExitStack()
 
@@ -45,12 +53,19 @@ class Sockets:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for doorkeeper in self._doorkeepers:
+            doorkeeper.stop()
         for socket in self._open:
             socket.close()
         if self._authenticator is not None:
             self._authenticator.stop()
         self._context.term()
         self._stack.close()
+
+    @property
+    def refused(self) -> Counter[RefusalReason]:
+        """Connections that were cut off or came to nothing, per reason."""
+        return sum((each.refused for each in self._doorkeepers), Counter[RefusalReason]())
 
     def bind(self, name: str) -> Socket:
         """The receiving end of channel `name`.
@@ -62,11 +77,13 @@ class Sockets:
         channel = CHANNELS[name]
         socket = self._create(channel, channel.bind_type)
         endpoint = endpoint_of(self._config, name)
-        if endpoint.startswith("ipc://"):
+        tcp = not endpoint.startswith("ipc://")
+        if not tcp:
             # libzmq would silently take an ipc path over from its owner.
             self._stack.enter_context(hold(Path(endpoint.removeprefix("ipc://"))))
         else:
             self._secure_server(socket)
+            self._doorkeepers.append(self._doorkeeper(name, socket))
             if self._config.network.bind_host is not None:
                 port = endpoint.rsplit(":", 1)[1]
                 endpoint = f"tcp://{self._config.network.bind_host}:{port}"
@@ -79,6 +96,8 @@ class Sockets:
                     f"stop it or set network.{name} to a free address",
                 ) from None
             raise ConfigError(f"channel {name} cannot bind {endpoint}", str(error)) from None
+        if tcp:
+            self._doorkeepers[-1].start()
         return socket
 
     def connect(
@@ -116,6 +135,11 @@ class Sockets:
         """Close `socket` at an orderly end, giving queued messages `linger_ms` to leave."""
         self._open.remove(socket)
         socket.close(linger=linger_ms)
+
+    def _doorkeeper(self, name: str, socket: Socket) -> Doorkeeper:
+        """For an unbound socket: of the configured cameras each has room, whatever the limit."""
+        room = max(share(), ROOM_PER_CAMERA * len(self._config.cameras()) + ROOM_FOR_OTHERS)
+        return Doorkeeper(name, socket, SystemClock(), room=room)
 
     def _create(self, channel: Channel, kind: int) -> Socket:
         socket = self._context.socket(kind)

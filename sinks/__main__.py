@@ -66,7 +66,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         sockets = stack.enter_context(Sockets(config))
         verdicts, status = sockets.bind("verdicts"), sockets.bind("status")
         pictures = sockets.bind("evidence")
-        stack.enter_context(metrics.serve(config.sinks.metrics))
+        exporter = stack.enter_context(metrics.serve(config.sinks.metrics))
         store = stack.enter_context(Store.open(config.store_url))
         wall = WallWatch(clock, config.data_directory / CLOCK_NAME)
         evidence = EvidenceFolder(
@@ -114,8 +114,15 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             states = {plc.name: plc.state for plc in plcs}
             shell.beat(done=hub.taken, left=fanout.left, states=states)
             if heartbeat.due():
+                own = _own_heartbeat(shell, config).model_copy(
+                    update={
+                        "pending": fanout.left,
+                        "wire_errors": metrics.wire_errors,
+                        "connections_refused": dict(sockets.refused + exporter.refused),
+                    }
+                )
                 for watcher in watchers:
-                    watcher.observe(_own_heartbeat(shell, config, pending=fanout.left))
+                    watcher.observe(own)
             return not shell.hurried
 
         fanout.start()
@@ -133,7 +140,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         sockets.close(verdicts, linger_ms=500)
 
 
-def _own_heartbeat(shell: Shell, config: Config, *, pending: int) -> ProcessMessage:
+def _own_heartbeat(shell: Shell, config: Config) -> ProcessMessage:
     """What another process would send: these sinks may hang or be restarted, too."""
     return ProcessMessage(
         station=config.station,
@@ -141,7 +148,6 @@ def _own_heartbeat(shell: Shell, config: Config, *, pending: int) -> ProcessMess
         state=ProcessState.DRAINING if shell.stopping else ProcessState.READY,
         sent_ns=shell.clock.wall_ns(),
         version=software_version(),
-        pending=pending,
         process_restarts=None if shell.restarts is None else dict(shell.restarts),
     )
 

@@ -71,6 +71,7 @@ class Service:
     ) -> None:
         self._shell = shell
         self._config = config
+        self._sockets = sockets
         self._engine = engine
         self._scheduler = scheduler
         self._lines = lines
@@ -278,6 +279,7 @@ class Service:
             wire_errors=self._wire_errors,
             frames_scored=sum(self._engine.outcomes.values()),
             pictures_dropped=self._evidence.dropped,
+            connections_refused=dict(self._sockets.refused),
             process_restarts=self._process_restarts,
         )
         try:

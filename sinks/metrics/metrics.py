@@ -24,6 +24,7 @@ from contract.messages import CameraMessage, StatusMessage, StreamKey, VerdictMe
 from contract.reasons import DeliveryReason
 from sinks.arrival import Arrival
 from sinks.ledger.book import Book, Settled
+from sinks.metrics.exporter import Exporter
 from sinks.metrics.liveness import Liveness
 from sinks.metrics.restarts import Restarts
 from sinks.metrics.roster import Cameras
@@ -43,11 +44,15 @@ class Metrics:
 
     Args:
         roster: the cameras that there should be now.
+
+    Attributes:
+        wire_errors: messages that broke the wire contract.
     """
 
     def __init__(self, *, clock: Clock, version: str, roster: Callable[[], Cameras]) -> None:
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self.wire_errors = 0
         self._clock = clock
         self._totals = Totals()
         self._liveness = Liveness(clock, roster)
@@ -120,8 +125,8 @@ class Metrics:
         prometheus.ProcessCollector(registry=self.registry)
 
     @contextmanager
-    def serve(self, settings: MetricsSettings) -> Iterator[int]:
-        """Export over HTTP; the port.
+    def serve(self, settings: MetricsSettings) -> Iterator[Exporter]:
+        """Export over HTTP.
 
         Raises:
             AddressInUse: something else listens there.
@@ -129,9 +134,7 @@ class Metrics:
         """
         where = f"{settings.host}:{settings.port}"
         try:
-            server, thread = prometheus.start_http_server(
-                settings.port, settings.host, self.registry
-            )
+            server = Exporter(settings.host, settings.port, self.registry, self._clock)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise AddressInUse(
@@ -142,9 +145,11 @@ class Metrics:
                 f"metrics cannot listen on {where}: {error.strerror}",
                 "set sinks.metrics.host and sinks.metrics.port",
             ) from None
+        thread = threading.Thread(target=server.serve, name="metrics", daemon=True)
+        thread.start()
         try:
-            log.info("metrics on http://%s:%d/metrics", settings.host, server.server_port)
-            yield server.server_port
+            log.info("metrics on http://%s:%d/metrics", settings.host, server.port)
+            yield server
         finally:
             server.shutdown()
             server.server_close()
@@ -239,4 +244,5 @@ class Metrics:
         self._pruned.inc(count)
 
     def wire_error(self) -> None:
+        self.wire_errors += 1
         self._wire_errors.inc()

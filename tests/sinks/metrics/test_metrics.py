@@ -193,8 +193,8 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
     numbers.watch_queue("mes", lambda: 4)
     numbers.wire_error()
     numbers.open_frames(2)
-    with numbers.serve(MetricsSettings(port=0)) as port:
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    with numbers.serve(MetricsSettings(port=0)) as exporter:
+        text = httpx.get(f"http://127.0.0.1:{exporter.port}/metrics", trust_env=False).text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     ours = {name for name in families if name.startswith("flawline_")}
     assert ours == {
@@ -216,6 +216,8 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_sink_dropped",
         "flawline_sink_errors",
         "flawline_wire_errors",
+        "flawline_process_wire_errors",
+        "flawline_connections_refused",
         "flawline_ledger_open_frames",
         "flawline_ledger_contradictions",
         "flawline_heartbeat_age_seconds",
