@@ -14,6 +14,7 @@ from contract.process import HEARTBEAT_S, Every, Shell, run_process, software_ve
 from contract.progress import STALLED_S
 from contract.sockets import Sockets
 from contract.wall_watch import WallWatch
+from sinks.admission import Admission
 from sinks.arrival import REMEMBERED_FRAMES
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
@@ -43,11 +44,8 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         ConfigError, AddressInUse, StorageError: the sinks cannot start like this.
     """
     clock = shell.clock
-    metrics = Metrics(
-        clock=clock,
-        version=software_version(),
-        roster=Roster(config, arguments.config).cameras,
-    )
+    roster = Roster(config, arguments.config)
+    metrics = Metrics(clock=clock, version=software_version(), roster=roster.cameras)
     webhooks = [
         Webhook(
             settings,
@@ -102,6 +100,13 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             watchers=watchers,
             metrics=metrics,
             journal=journal,
+            admission=Admission(
+                config.station,
+                roster.cameras,
+                [book.key[:3] for book in store.books(open_only=True)],
+                clock=clock,
+                metrics=metrics,
+            ),
             clock=clock,
         )
         hub.recall(store.newest_outcomes(limit=REMEMBERED_FRAMES))

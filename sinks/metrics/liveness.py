@@ -21,8 +21,8 @@ _LABELS = ("station", "line", "camera")
 class Liveness(Collector):
     """Cameras up or down, age of their newest frame, and age of each process's heartbeat.
 
-    A camera that is silent since a reload removed it is gone, not down. One that was heard of and
-    stands in no configuration of this host is expected like any other.
+    A camera that is silent since a reload removed it is gone, not down. One that is in no
+    configuration of this host is not here at all: it would be a label that somebody sent.
 
     Args:
         roster: the cameras that there should be now.
@@ -75,7 +75,7 @@ class Liveness(Collector):
             labels=("stage", "reason"),
         )
         configured, removed = self._roster()
-        for camera in sorted(configured | (self._cameras.copy().keys() - removed)):
+        for camera in sorted(configured):
             expected.add_metric(camera, 1.0)
         ages = {}
         for process, (heard_s, beat) in self._processes.copy().items():
@@ -88,7 +88,7 @@ class Liveness(Collector):
         for camera, (heard_s, message) in self._cameras.copy().items():
             age_s = now_s - heard_s
             streaming = message.state is CameraState.STREAMING and age_s <= self._silent_after_s
-            if camera in removed and not streaming:
+            if camera not in configured and not (camera in removed and streaming):
                 continue
             up.add_metric(camera, float(streaming))
             if message.newest_frame_ns is not None:
