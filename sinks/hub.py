@@ -10,7 +10,7 @@ from typing import Protocol
 import zmq
 
 from contract.clock import Clock
-from contract.codec import decode, decode_evidence, decode_verdict, encode
+from contract.codec import MAX_COUNT, decode, decode_evidence, decode_verdict, encode
 from contract.errors import WireError
 from contract.messages import (
     AckMessage,
@@ -34,7 +34,6 @@ from sinks.metrics.metrics import Metrics
 from sinks.recorder.recorder import Recorder
 
 BURST = 64
-MAX_COUNT = 1 << 53
 MAX_ACKS = 1024
 
 log = logging.getLogger(__name__)

@@ -34,6 +34,7 @@ OUTBOX_VERDICTS = 1024
 RESEND_AFTER_S = 2.0
 RELOAD_S = 0.5
 DRAIN_IDLE_S = 0.3
+COMPLAIN_S = 10.0
 FAREWELL_S = 3.0
 # More than a camera's frames on their way: twice the high-water mark, and the kernel's buffer.
 IN_FLIGHT_FRAMES = 16
@@ -92,6 +93,7 @@ class Service:
         self._heartbeat = Every(HEARTBEAT_S, shell.clock)
         self._reload = Every(RELOAD_S, shell.clock)
         self._wire_errors = 0
+        self._complain = Every(COMPLAIN_S, shell.clock)
         self._received_s = shell.clock.monotonic_s()
         self._acknowledged = 0
         self._may_read: int | None = None
@@ -190,8 +192,7 @@ class Service:
             try:
                 frame = decode_frame(parts)
             except WireError as error:
-                self._wire_errors += 1
-                log.warning("frame dropped: %s", error)
+                self._broken("frame", error)
                 continue
             self._collector.see(frame)
             for judged in self._engine.submit(frame, self._shell.clock.wall_ns()):
@@ -213,12 +214,16 @@ class Service:
             except zmq.Again:
                 return
             except WireError as error:
-                self._wire_errors += 1
-                log.warning("acknowledgement dropped: %s", error)
+                self._broken("acknowledgement", error)
                 continue
             if isinstance(message, AckMessage):
                 self._outbox.acknowledge(message.delivery_ids)
                 self._acknowledged += len(message.delivery_ids)
+
+    def _broken(self, what: str, error: WireError) -> None:
+        self._wire_errors += 1
+        if self._complain.due():
+            log.warning("%s dropped: %s", what, error)
 
     def _answer(self) -> None:
         try:
@@ -238,7 +243,8 @@ class Service:
                 shadows=self._engine.shadows.reports(),
             )
         except FlawlineError as error:
-            self._wire_errors += isinstance(error, WireError)
+            if isinstance(error, WireError):
+                self._broken("question", error)
             reply = ReplyMessage(ok=False, text=str(error)[:4096])
         self._control.send(encode(reply))
 
