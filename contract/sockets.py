@@ -15,7 +15,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from contract.channels import CHANNELS, Channel, WhenFull
 from contract.clock import SystemClock
 from contract.config import Config
-from contract.curve import DOMAIN, CurveKeys, load_keys
+from contract.curve import load_accepted, load_pair, load_public
 from contract.descriptors import share
 from contract.doorkeeper import Doorkeeper
 from contract.errors import AddressInUse, ConfigError
@@ -39,7 +39,6 @@ class Sockets:
         self._config = config
         self._context: zmq.Context[Socket] = zmq.Context()
         self._authenticator: ThreadAuthenticator | None = None
-        self._keys: CurveKeys | None = None
         self._doorkeepers: list[Doorkeeper] = []
         self._open: list[Socket] = []
         self._stack = ExitStack()
@@ -82,7 +81,7 @@ class Sockets:
             # libzmq would silently take an ipc path over from its owner.
             self._stack.enter_context(hold(Path(endpoint.removeprefix("ipc://"))))
         else:
-            self._secure_server(socket)
+            self._secure_server(socket, channel)
             self._doorkeepers.append(self._doorkeeper(name, socket))
             if self._config.network.bind_host is not None:
                 port = endpoint.rsplit(":", 1)[1]
@@ -101,11 +100,16 @@ class Sockets:
         return socket
 
     def connect(
-        self, name: str, *, prepare: Callable[[Socket], object] = lambda socket: None
+        self,
+        name: str,
+        *,
+        role: str | None = None,
+        prepare: Callable[[Socket], object] = lambda socket: None,
     ) -> Socket:
         """The connecting end of channel `name`; libzmq reconnects it by itself.
 
         Args:
+            role: as whom, where the channel table lets several connect.
             prepare: is given the socket before it connects, e.g. to attach a monitor.
 
         Raises:
@@ -115,10 +119,9 @@ class Sockets:
         socket = self._create(channel, channel.connect_type)
         endpoint = endpoint_of(self._config, name)
         if endpoint.startswith("tcp://"):
-            keys = self._load_keys()
-            socket.curve_serverkey = keys.server_public
-            socket.curve_publickey = keys.client_public
-            socket.curve_secretkey = keys.client_secret
+            if role is None and len(channel.connects) > 1:
+                raise ValueError(f"{' and '.join(channel.connects)} open {name}: say as whom")
+            self._secure_client(socket, channel, role or channel.connects[0])
         if channel.connect_type in (zmq.PUSH, zmq.DEALER):
             socket.immediate = True
         if channel.connect_type == zmq.REQ:
@@ -161,29 +164,37 @@ class Sockets:
         socket.reconnect_ivl_max = 1000
         return socket
 
-    def _load_keys(self) -> CurveKeys:
-        if self._keys is None:
-            directory = self._config.network.curve_directory
-            if directory is None:
-                raise ConfigError("tcp endpoints need keys", "set network.curve_directory")
-            self._keys = load_keys(directory)
-        return self._keys
+    def _keys(self) -> Path:
+        directory = self._config.network.curve_directory
+        if directory is None:
+            raise ConfigError("tcp endpoints need keys", "set network.curve_directory")
+        return directory
 
-    def _secure_server(self, socket: Socket) -> None:
-        keys = self._load_keys()
-        if keys.server_secret is None:
-            raise ConfigError(
-                f"{self._config.network.curve_directory} has no server.key_secret",
-                "copy it to the host that binds",
-            )
+    def _secure_client(self, socket: Socket, channel: Channel, role: str) -> None:
+        own = load_pair(self._keys(), role)
+        socket.curve_serverkey = load_public(self._keys(), channel.binds)
+        socket.curve_publickey, socket.curve_secretkey = own
+
+    def _secure_server(self, socket: Socket, channel: Channel) -> None:
+        own = load_pair(self._keys(), channel.binds)
+        accepted = _Accepted(load_accepted(self._keys(), channel.connects))
         if self._authenticator is None:
             self._authenticator = ThreadAuthenticator(self._context)
             self._authenticator.start()
-            self._authenticator.configure_curve(domain=DOMAIN, location=keys.accepted_directory)
-        socket.zap_domain = DOMAIN.encode()
+        self._authenticator.configure_curve_callback(channel.name, credentials_provider=accepted)
+        socket.zap_domain = channel.name.encode()
         socket.curve_server = True
-        socket.curve_publickey = keys.server_public
-        socket.curve_secretkey = keys.server_secret
+        socket.curve_publickey, socket.curve_secretkey = own
+
+
+class _Accepted:
+    """The keys that open one channel, as the authenticator asks for them."""
+
+    def __init__(self, keys: frozenset[bytes]) -> None:
+        self._keys = keys
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        return key in self._keys
 
 
 def endpoint_of(config: Config, name: str) -> str:

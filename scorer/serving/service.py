@@ -84,7 +84,7 @@ class Service:
         self._frames = sockets.bind("frames")
         self._control = sockets.bind("control")
         self._verdicts = sockets.connect("verdicts")
-        self._status = sockets.connect("status")
+        self._status = sockets.connect("status", role="scorer")
         self._poller, self._other_poller = zmq.Poller(), zmq.Poller()
         self._poller.register(self._frames, zmq.POLLIN)
         for socket in (self._control, self._verdicts):

@@ -157,7 +157,7 @@ class Peers:
 
     def __init__(self, config: Config, sockets: Sockets) -> None:
         self._verdicts = sockets.connect("verdicts")
-        self._status = sockets.connect("status")
+        self._status = sockets.connect("status", role="ingest")
         self._evidence = sockets.connect("evidence")
         self.outbox: dict[int, VerdictMessage] = {}
 
