@@ -6,6 +6,7 @@ never closed: the descriptor is libzmq's.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket as network
@@ -31,6 +32,9 @@ _FAILED: Final = (
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
 _EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED | _FAILED
+
+# Errors of a handshake: the peer went by itself, as those do that only look whether we listen.
+_LEFT: Final = frozenset({errno.ECONNRESET, errno.EPIPE})
 
 Result = TypeVar("Result")
 
@@ -88,7 +92,7 @@ class Doorkeeper:
                 self._accepted(value)
             elif event == zmq.EVENT_DISCONNECTED:
                 self._disconnected(value)
-            else:
+            elif value not in _LEFT:
                 self._failed = True  # whose it was is told next, as a disconnection
 
     def _accepted(self, fd: int) -> None:

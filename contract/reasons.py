@@ -372,8 +372,8 @@ REFUSAL_REASONS: Final[Mapping[RefusalReason, DeliveryMeaning]] = MappingProxyTy
             "look who connects: a port scanner, a broken client, or an attack",
         ),
         RefusalReason.HANDSHAKE: DeliveryMeaning(
-            "whoever connected to a channel over tcp has no key that opens it, speaks another "
-            "protocol, or said nothing in time",
+            "whoever connected to a channel over tcp has no key that opens it, or showed none in "
+            "time",
             "a host of the station: does its role have a key in `accepted/` there? Else look who "
             "connects",
         ),
