@@ -23,6 +23,7 @@ from contract.beat import MAX_ERROR_CHARACTERS, NOTHING, Beat, BeatWriter
 from contract.clock import Clock, SystemClock
 from contract.config import Config
 from contract.config_file import load_config
+from contract.descriptors import ensure_enough
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
 from contract.reasons import RestartReason
 from contract.redact import RedactingFormatter, redact
@@ -165,6 +166,7 @@ def run_process(
     add_arguments(parser)
     arguments = parser.parse_args(argv)
     os.umask(PRIVATE_UMASK)
+    ensure_enough()
     configure_logging(name, arguments.log_level)
     shell = Shell(
         clock=SystemClock(),

@@ -372,6 +372,34 @@ DELIVERY_REASONS: Final[Mapping[DeliveryReason, DeliveryMeaning]] = MappingProxy
 )
 
 
+class RefusalReason(StrEnum):
+    """Why a connection to a port of Flawline was cut off: labels of its counter."""
+
+    CROWDED = "crowded"
+    SLOW = "slow"
+    HANDSHAKE = "handshake"
+
+
+REFUSAL_REASONS: Final[Mapping[RefusalReason, DeliveryMeaning]] = MappingProxyType(
+    {
+        RefusalReason.CROWDED: DeliveryMeaning(
+            "too many connections were open; the host that had most of them lost one",
+            "look who connects so often: a broken client, or an attack",
+        ),
+        RefusalReason.SLOW: DeliveryMeaning(
+            "whoever connected to the metrics did not ask in time, or did not take the answer",
+            "look who connects: a port scanner, a broken client, or an attack",
+        ),
+        RefusalReason.HANDSHAKE: DeliveryMeaning(
+            "whoever connected to a channel over tcp has no key that opens it, or showed none in "
+            "time",
+            "a host of the station: does its role have a key in `accepted/` there? Else look who "
+            "connects",
+        ),
+    }
+)
+
+
 class RestartReason(StrEnum):
     """Why the supervisor started a process again."""
 

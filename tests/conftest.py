@@ -40,10 +40,14 @@ SLOW = (
     "scorer/references/test_enrolment.py",
     "scorer/scoring/test_devices.py",
     "scorer/scoring/test_oracle.py",
+    "scorer/serving/test_hostile_messages.py",
     "scorer/serving/test_process.py",
     "scorer/windows",
+    "sinks/test_hostile_messages.py",
     "sinks/test_process.py",
+    "sinks/test_process_doors.py",
     "sinks/test_process_store.py",
+    "sinks/test_process_strangers.py",
     "tools",
 )
 

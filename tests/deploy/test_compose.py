@@ -11,10 +11,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from contract.channels import CHANNELS
+from contract.channels import CHANNELS, ROLES
 from contract.config import Config
 from contract.config_file import load_config
-from contract.curve import load_keys
+from contract.curve import load_pair, load_public
 from flawline.demo.truth import Truth
 from tests.deploy.kit import CONFIGS, ROOT, health_check, load, run, stages
 
@@ -136,7 +136,7 @@ def test_processes_reach_each_other(station: Config) -> None:
     for channel in CHANNELS.values():
         host = getattr(station.network, channel.name).removeprefix("tcp://").split(":")[0]
         assert host == channel.binds
-        for process in channel.connects.split(", "):
+        for process in channel.connects:
             if process in SERVICES:
                 shared = set(SERVICES[process]["networks"]) & set(SERVICES[host]["networks"])
                 assert shared, f"{process} cannot reach {host}"
@@ -188,7 +188,7 @@ def test_files_inside_are_where_the_configuration_says(station: Config) -> None:
     assert str(station.data_directory) in mounts("sinks")
 
 
-def test_keys_are_made_once_and_ingest_gets_no_server_secret(tmp_path: Path) -> None:
+def test_keys_are_made_once_and_ingest_gets_no_secret_but_its_own(tmp_path: Path) -> None:
     station, camera = tmp_path / "station", tmp_path / "camera"
     camera.mkdir()
     [script] = SERVICES["keys"]["command"]
@@ -196,7 +196,7 @@ def test_keys_are_made_once_and_ingest_gets_no_server_secret(tmp_path: Path) -> 
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for _ in range(2):
         run(*SERVICES["keys"]["entrypoint"], script, env={"PATH": path}, cwd=ROOT)
-    whole, client = load_keys(station), load_keys(camera)
-    assert whole.server_secret is not None
-    assert client.server_secret is None
-    assert client.client_secret == whole.client_secret
+    assert [path.name for path in camera.glob("*secret*")] == ["ingest.key_secret"]
+    assert load_pair(camera, "ingest") == load_pair(station, "ingest")
+    for role in ROLES:
+        assert load_public(camera, role) == load_pair(station, role).public

@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import yaml
 from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
 from contract.clock import SystemClock
 from contract.codec import Evidence, decode, encode, encode_evidence
@@ -156,7 +157,7 @@ class Peers:
 
     def __init__(self, config: Config, sockets: Sockets) -> None:
         self._verdicts = sockets.connect("verdicts")
-        self._status = sockets.connect("status")
+        self._status = sockets.connect("status", role="ingest")
         self._evidence = sockets.connect("evidence")
         self.outbox: dict[int, VerdictMessage] = {}
 
@@ -218,16 +219,21 @@ def peers(config: Config) -> Iterator[Peers]:
 
 
 class Process:
-    """A sinks process; its log is in `log`."""
+    """A sinks process; its log is in `log`.
 
-    def __init__(self, config: Config, directory: Path) -> None:
+    Args:
+        descriptors: how many it may have; None: as many as this process.
+    """
+
+    def __init__(self, config: Config, directory: Path, *, descriptors: int | None = None) -> None:
         path = directory / "config.yaml"
         path.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
         self.log = directory / "sinks.log"
         reading, writing = os.pipe()
+        limited = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}"]
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "sinks", str(path), "--ready-fd", str(writing)],
+                [*limited, sys.executable, "-m", "sinks", str(path), "--ready-fd", str(writing)],
                 stderr=log,
                 pass_fds=[writing],
             )
@@ -252,9 +258,19 @@ class Process:
                 return line.rsplit("metrics on ", 1)[1]
         raise AssertionError("no metrics address in the log")
 
+    def sample(self, name: str, **labels: str) -> float:
+        """What a scrape says of a metric, over all labels but those given; 0: nothing."""
+        families = text_string_to_metric_families(self.scrape())
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
     def scrape(self) -> str:
         """What Prometheus would get now."""
-        return httpx.get(self.metrics_url, trust_env=False).text
+        return httpx.get(self.metrics_url, trust_env=False, verify=False).text
 
 
 def refused(config: Config, directory: Path) -> tuple[int, str]:
@@ -265,9 +281,11 @@ def refused(config: Config, directory: Path) -> tuple[int, str]:
 
 
 @contextmanager
-def running(config: Config, directory: Path) -> Iterator[Process]:
+def running(
+    config: Config, directory: Path, *, descriptors: int | None = None
+) -> Iterator[Process]:
     """A sinks process that is ready."""
-    process = Process(config, directory)
+    process = Process(config, directory, descriptors=descriptors)
     try:
         assert process.ready, process.log.read_text()
         yield process

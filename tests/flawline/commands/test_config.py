@@ -83,7 +83,7 @@ FOUND = {
     "lines[1].cameras[0].region": (24, f"does not fit the {WIDTH_PX}x{HEIGHT_PX} picture"),
     "scorer.model.name": (27, "did you mean 'ViT-B-16-plus-240'?"),
     "scorer.model.weights": (28, "nowhere.safetensors does not exist"),
-    "network.curve_directory": (30, "make them with `flawline config keys`"),
+    "network.curve_directory": (30, "make keys with `flawline config keys "),
     "sinks.store_url": (32, "sinks.store_url is not usable"),
     "sinks.webhooks[0].secret_env": (36, "FLAWLINE_TEST_NOT_SET is empty or not set"),
     "sinks.webhooks[1].secret_env": (39, "holds no signing secret"),
