@@ -8,6 +8,7 @@ import os
 import sys
 from contextlib import ExitStack, closing
 
+from contract.clock import SystemClock
 from contract.config import Config
 from contract.messages import ProcessMessage, ProcessState
 from contract.process import HEARTBEAT_S, Every, Shell, run_process, software_version
@@ -48,12 +49,13 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         version=software_version(),
         roster=Roster(config, arguments.config).cameras,
     )
+    metrics.watch_clock_step(shell.clock_step_s)
     webhooks = [
         Webhook(
             settings,
             environment=os.environ,
             evidence_path=evidence_path,
-            clock=clock,
+            clock=SystemClock(),  # receivers compare with theirs when a message was signed
             metrics=metrics,
         )
         for settings in config.sinks.webhooks
@@ -68,7 +70,9 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         pictures = sockets.bind("evidence")
         stack.enter_context(metrics.serve(config.sinks.metrics))
         store = stack.enter_context(Store.open(config.store_url))
-        wall = WallWatch(clock, config.data_directory / CLOCK_NAME)
+        wall = WallWatch(
+            SystemClock(), config.data_directory / CLOCK_NAME, step_s=shell.clock_step_s
+        )
         evidence = EvidenceFolder(
             config.evidence_directory,
             config.sinks.evidence,

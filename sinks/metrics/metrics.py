@@ -114,6 +114,10 @@ class Metrics:
         self._contradictions = counter(
             "ledger_contradictions", "Frames that were given a second outcome, ignored", *CAMERA
         )
+        self._clock_step = gauge(
+            "clock_step_seconds",
+            "By how much the clock of the sinks' host was set since the station's time began",
+        )
         gauge("build_info", "Version of the software", "version").labels(version).set(1)
         self.registry.register(self._liveness)
         self.registry.register(self._restarts)
@@ -225,6 +229,9 @@ class Metrics:
 
     def watch_queue(self, sink: str, length: Callable[[], int]) -> None:
         self._queue_items.labels(sink).set_function(length)
+
+    def watch_clock_step(self, step_s: Callable[[], float]) -> None:
+        self._clock_step.set_function(step_s)
 
     def dropped(self, sink: str, reason: DeliveryReason, count: int = 1) -> None:
         """Count verdicts that `sink` will not deliver."""
