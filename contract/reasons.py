@@ -27,6 +27,7 @@ class Fault(IntEnum):
     ENDED = 6
     STOPPED = 7
     SINKS = 8
+    CLOCK = 9
     RESULT_INVALID = 10
     RESULT_LATE = 11
     RESULT_UNSCORED = 12
@@ -85,6 +86,12 @@ FAULTS: Final[Mapping[Fault, FaultMeaning]] = MappingProxyType(
             "look at the log of the sinks; they are started again by themselves",
             True,
         ),
+        Fault.CLOCK: FaultMeaning(
+            "clocks of the line's hosts disagree: no deadline can be trusted",
+            "synchronise the hosts (PTP or NTP); the log of the sinks says which clock is off, and "
+            "by how much",
+            True,
+        ),
         Fault.RESULT_INVALID: FaultMeaning(
             "this frame cannot be trusted", "reject the part; look at the camera if it stays", False
         ),
@@ -114,7 +121,9 @@ class Reason(StrEnum):
     DECODE_ERROR = "decode_error"
     CORRUPT = "corrupt"
     SIZE_CHANGED = "size_changed"
+    CLOCK = "clock"
     DEADLINE_MISSED = "deadline_missed"
+    CLOCK_BEHIND = "clock_behind"
     NO_REFERENCE = "no_reference"
     NO_THRESHOLD = "no_threshold"
     MEMORY_DAMAGED = "memory_damaged"
@@ -175,12 +184,29 @@ REASONS: Final[Mapping[Reason, Meaning]] = MappingProxyType(
             "set the camera's resolution back; after a wanted change start the camera again and "
             "enroll the line anew",
         ),
+        Reason.CLOCK: Meaning(
+            Outcome.INVALID,
+            "scorer or sinks",
+            "the clock of the camera's host or of the scorer's is ahead, so that nobody knows "
+            "whether the deadline has passed",
+            "synchronise the hosts (PTP or NTP); the log of the sinks says which clock is off, and "
+            "by how much. If that host's clock was set while the station ran, stop and start its "
+            "processes",
+        ),
         Reason.DEADLINE_MISSED: Meaning(
             Outcome.LATE,
             "scorer or sinks",
             "the verdict could not be there before the line's deadline",
             "the scorer is slower than the cameras: lower fps, use a GPU, a smaller model or fewer "
             "tiles, or a longer deadline_s if the gate allows it",
+        ),
+        Reason.CLOCK_BEHIND: Meaning(
+            Outcome.LATE,
+            "sinks",
+            "the clock of the camera's host is behind, so that the deadline passed early",
+            "synchronise the hosts (PTP or NTP); the log of the sinks says which clock is off, and "
+            "by how much. If that host's clock was set while the station ran, stop and start its "
+            "processes",
         ),
         Reason.NO_REFERENCE: Meaning(
             Outcome.UNSCORED,

@@ -16,6 +16,7 @@ from contract.progress import STALLED_S
 from contract.sockets import Sockets
 from contract.wall_watch import WallWatch
 from sinks.arrival import REMEMBERED_FRAMES
+from sinks.clocks import Clocks
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
@@ -44,12 +45,12 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         ConfigError, AddressInUse, StorageError: the sinks cannot start like this.
     """
     clock = shell.clock
-    metrics = Metrics(
-        clock=clock,
-        version=software_version(),
-        roster=Roster(config, arguments.config).cameras,
-    )
+    roster = Roster(config, arguments.config)
+    metrics = Metrics(clock=clock, version=software_version(), roster=roster.cameras)
     metrics.watch_clock_step(shell.clock_step_s)
+    clocks = Clocks(
+        clock, watch=metrics.watch_clock, configured=lambda: roster.cameras().configured
+    )
     webhooks = [
         Webhook(
             settings,
@@ -95,7 +96,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         if judged:
             log.info("%d verdicts that were judged before the last end are stored now", len(judged))
         fanout = Fanout([*plcs, recorder, *webhooks], metrics, clock, workers=[evidence])
-        watchers: list[Watcher] = [*plcs, recorder, metrics, *webhooks]
+        watchers: list[Watcher] = [clocks, *plcs, recorder, metrics, *webhooks]
         hub = Hub(
             verdicts,
             status,
@@ -106,6 +107,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             watchers=watchers,
             metrics=metrics,
             journal=journal,
+            clocks=clocks,
             clock=clock,
         )
         hub.recall(store.newest_outcomes(limit=REMEMBERED_FRAMES))

@@ -6,13 +6,20 @@ A result that the PLC is told too late is LATE to the PLC beside that: see `plc.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
-from contract.messages import SCORED, Outcome, StreamKey, VerdictMessage
+from contract.messages import Outcome, StreamKey, VerdictMessage
 from contract.reasons import Reason
+from sinks.clocks import CHANGES, DECIDED, Camera, Clocks
 
 REMEMBERED_FRAMES = 4096
+RECALLED: Final[Mapping[Outcome, Reason]] = MappingProxyType(
+    {Outcome.LATE: Reason.DEADLINE_MISSED, Outcome.INVALID: Reason.CLOCK}
+)
+"""What made a stored verdict of a frame that is delivered again as PASS, FAIL or REVIEW."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,8 @@ class Arrival:
 
     Attributes:
         identity: ZeroMQ identity of the sender, who waits for the acknowledgement.
-        header: the verdict as it counts from here on: LATE where PASS came too late.
+        header: the verdict as it counts from here on: LATE where PASS came too late, INVALID where
+            nobody can tell.
         sent: the outcome as it was sent.
         arrived_ns: wall clock at arrival.
         first: no verdict for this frame came before.
@@ -45,35 +53,37 @@ EvidencePath = Callable[[Arrival], str | None]
 class Arrivals:
     """Judges arrivals: late or not, first or again.
 
+    Args:
+        clocks: what makes a verdict late, or its deadline worth nothing.
+
     A verdict that is delivered again keeps the judgement of its first arrival, so that store and
     PLC agree. Memory is bounded: the last `REMEMBERED_FRAMES` frames of each camera.
     """
 
-    def __init__(self) -> None:
-        self._late: dict[tuple[str, str, str], OrderedDict[tuple[int, int], bool]] = {}
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+        self._judged: dict[Camera, OrderedDict[tuple[int, int], Reason | None]] = {}
 
     def recall(self, stream: StreamKey, frame_id: int, outcome: Outcome) -> None:
         """Keep to a judgement that an earlier process made."""
-        camera = self._late.setdefault(stream[:3], OrderedDict())
-        camera[stream.epoch, frame_id] = outcome is Outcome.LATE
+        camera = self._judged.setdefault(stream[:3], OrderedDict())
+        camera[stream.epoch, frame_id] = RECALLED.get(outcome)
 
     def take(self, identity: bytes, header: VerdictMessage, now_ns: int) -> Arrival:
         """The arrival of a verdict at `now_ns`.
 
-        PASS, FAIL and REVIEW after the deadline become LATE; the other outcomes keep their own
-        reason, which says more.
+        PASS, FAIL and REVIEW after the deadline become LATE, or INVALID where the clocks do not
+        tell; the other outcomes keep their own reason, which says more.
         """
-        camera = self._late.setdefault(header.stream[:3], OrderedDict())
+        camera = self._judged.setdefault(header.stream[:3], OrderedDict())
         frame = (header.epoch, header.frame_id)
         first = frame not in camera
         if first:
-            deadline_ns = header.times.deadline_ns
-            overdue = deadline_ns is not None and now_ns > deadline_ns
-            camera[frame] = overdue and header.outcome in SCORED
+            camera[frame] = self._clocks.judge(header, now_ns)
             if len(camera) > REMEMBERED_FRAMES:
                 camera.popitem(last=False)
         sent = header.outcome
-        if camera.get(frame):
-            judgement = {"outcome": Outcome.LATE, "reason": Reason.DEADLINE_MISSED}
-            header = header.model_copy(update=judgement)
+        reason = camera.get(frame)
+        if reason is not None and header.outcome in DECIDED:
+            header = header.model_copy(update={"reason": reason, **CHANGES[reason]})
         return Arrival(identity, header, sent, now_ns, first)

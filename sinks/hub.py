@@ -26,6 +26,7 @@ from contract.process import Every
 from contract.reasons import DeliveryReason
 from contract.sockets import Socket
 from sinks.arrival import Arrivals
+from sinks.clocks import Clocks
 from sinks.evidence.evidence import EvidenceFolder
 from sinks.fanout import Fanout
 from sinks.journal import Journal
@@ -66,6 +67,7 @@ class Hub:
         watchers: Sequence[Watcher],
         metrics: Metrics,
         journal: Journal,
+        clocks: Clocks,
         clock: Clock,
     ) -> None:
         self._journal = journal
@@ -78,7 +80,7 @@ class Hub:
         self._watchers = watchers
         self._metrics = metrics
         self._clock = clock
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(clocks)
         self.taken = 0
         self._complain = Every(10.0, clock)
         self._poller = zmq.Poller()

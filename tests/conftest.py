@@ -43,6 +43,7 @@ SLOW = (
     "scorer/serving/test_process.py",
     "scorer/windows",
     "sinks/test_process.py",
+    "sinks/test_process_clocks.py",
     "sinks/test_process_store.py",
     "tools",
 )

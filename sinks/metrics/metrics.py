@@ -114,6 +114,11 @@ class Metrics:
         self._contradictions = counter(
             "ledger_contradictions", "Frames that were given a second outcome, ignored", *CAMERA
         )
+        self._clock_offset = gauge(
+            "clock_offset_seconds",
+            "How far a process's clock is ahead of the sinks', less its quickest message's way",
+            "process",
+        )
         self._clock_step = gauge(
             "clock_step_seconds",
             "By how much the clock of the sinks' host was set since the station's time began",
@@ -229,6 +234,9 @@ class Metrics:
 
     def watch_queue(self, sink: str, length: Callable[[], int]) -> None:
         self._queue_items.labels(sink).set_function(length)
+
+    def watch_clock(self, process: str, ahead_s: Callable[[], float]) -> None:
+        self._clock_offset.labels(process).set_function(ahead_s)
 
     def watch_clock_step(self, step_s: Callable[[], float]) -> None:
         self._clock_step.set_function(step_s)

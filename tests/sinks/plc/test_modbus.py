@@ -25,6 +25,7 @@ from tests.sinks.kit import (
     STREAM,
     arrival,
     camera,
+    clocks,
     config_for,
     metrics,
     scorer_alive,
@@ -111,7 +112,7 @@ def test_other_lines_and_second_deliveries_are_not_told() -> None:
     with plc_server() as plc, gate(plc.port) as it:
         it.alive()
         it.tell(verdict(0, stream=STREAM._replace(line="other")))
-        receipt = Arrivals()
+        receipt = Arrivals(clocks())
         for _ in range(3):
             it.fanout.offer(arrival(verdict(1), arrivals=receipt))
         it.tell(verdict(2, stream=STREAM._replace(camera="unknown")))
