@@ -102,7 +102,7 @@ class FrameMessage(StreamMessage):
 
 
 class Times(Tolerant):
-    """When what happened to a frame, by the wall clock of the host that did it."""
+    """When what happened to a frame, by the time of the host that did it (`contract.clock`)."""
 
     captured_ns: Nanoseconds
     decoded_ns: Nanoseconds

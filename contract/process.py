@@ -27,8 +27,11 @@ from contract.descriptors import ensure_enough
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
 from contract.reasons import RestartReason
 from contract.redact import RedactingFormatter, redact
+from contract.timeline import Timeline
 
 HEARTBEAT_S = 0.2
+STEP_LOOK_S = 10.0
+TOLD_STEP_S = 0.1
 PRIVATE_UMASK = 0o077  # events and pictures may show people and what a plant makes
 POLL_MS = 50
 
@@ -64,6 +67,7 @@ class Shell:
     """What a process body may ask of its surroundings.
 
     Attributes:
+        clock: the station's time on this host, once it is known which station.
         restarts: how often the supervisor started this process again, per reason; None: there is
             no supervisor.
     """
@@ -82,6 +86,8 @@ class Shell:
         self._ready_fd = ready_fd
         self._beats = BeatWriter(beat_fd)
         self._beat_due = Every(HEARTBEAT_S, clock)
+        self._step_due = Every(STEP_LOOK_S, clock)
+        self._timeline: Timeline | None = None
         self._parent_pid = parent_pid
         self._stop_signals = 0
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -101,6 +107,14 @@ class Shell:
         """Whether to give up what is not done: a second signal came."""
         return self._stop_signals > 1
 
+    def go_by(self, timeline: Timeline) -> None:
+        """Take this for the clock from now on."""
+        self.clock = self._timeline = timeline
+
+    def clock_step_s(self) -> float:
+        """By how much this host's wall clock was set since the station's time began."""
+        return 0.0 if self._timeline is None else self._timeline.step_s()
+
     def ready(self) -> None:
         """Tell the supervisor, once, that this process does its work."""
         if self._ready_fd is not None:
@@ -115,6 +129,8 @@ class Shell:
         """
         if self._beat_due.due():
             self._beats.write(Beat(done=done, left=left, states=states))
+        if self._timeline is not None and self._step_due.due():
+            self._timeline.tell_step(beyond_s=TOLD_STEP_S)
 
     def finished(self) -> None:
         """Tell the supervisor that this process ends because nothing is left to do, ever."""
@@ -176,7 +192,10 @@ def run_process(
         restarts=_restarts(arguments),
     )
     try:
-        body(shell, load_config(arguments.config), arguments)
+        config = load_config(arguments.config)
+        with Timeline(config.run_directory) as timeline:
+            shell.go_by(timeline)
+            body(shell, config, arguments)
     except FlawlineError as error:
         shell.last_word(str(error))
         log.error("%s", redact(str(error)))

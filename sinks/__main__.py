@@ -8,6 +8,7 @@ import os
 import sys
 from contextlib import ExitStack, closing
 
+from contract.clock import SystemClock
 from contract.config import Config
 from contract.messages import ProcessMessage, ProcessState
 from contract.process import HEARTBEAT_S, Every, Shell, run_process, software_version
@@ -16,6 +17,7 @@ from contract.sockets import Sockets
 from contract.wall_watch import WallWatch
 from sinks.admission import Admission
 from sinks.arrival import REMEMBERED_FRAMES
+from sinks.clocks import Clocks
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
@@ -48,13 +50,17 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     clock = shell.clock
     roster = Roster(config, arguments.config)
     metrics = Metrics(clock=clock, version=software_version(), roster=roster.cameras)
+    metrics.watch_clock_step(shell.clock_step_s)
+    clocks = Clocks(
+        clock, watch=metrics.watch_clock, configured=lambda: roster.cameras().configured
+    )
     webhooks = [
         Webhook(
             settings,
             environment=os.environ,
             evidence_path=evidence_path,
             leftovers=Leftovers(config.data_directory / FOLDER_NAME / f"{settings.name}.json"),
-            clock=clock,
+            clock=SystemClock(),  # receivers compare with theirs when a message was signed
             metrics=metrics,
         )
         for settings in config.sinks.webhooks
@@ -65,7 +71,9 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         pictures = sockets.bind("evidence")
         exporter = stack.enter_context(metrics.serve(config.sinks.metrics))
         store = stack.enter_context(Store.open(config.store_url))
-        wall = WallWatch(clock, config.data_directory / CLOCK_NAME)
+        wall = WallWatch(
+            SystemClock(), config.data_directory / CLOCK_NAME, step_s=shell.clock_step_s
+        )
         evidence = EvidenceFolder(
             config.evidence_directory,
             config.sinks.evidence,
@@ -98,7 +106,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         if judged:
             log.info("%d verdicts that were judged before the last end are stored now", len(judged))
         fanout = Fanout([recorder, *webhooks], metrics, clock, workers=[*plcs, evidence])
-        watchers: list[Watcher] = [*plcs, recorder, metrics, *webhooks]
+        watchers: list[Watcher] = [clocks, *plcs, recorder, metrics, *webhooks]
         hub = Hub(
             verdicts,
             status,
@@ -117,6 +125,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
                 clock=clock,
                 metrics=metrics,
             ),
+            clocks=clocks,
             clock=clock,
         )
         hub.recall(store.newest_frames(limit=REMEMBERED_FRAMES), judged)

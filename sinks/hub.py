@@ -26,6 +26,7 @@ from contract.reasons import DeliveryReason
 from contract.sockets import Socket
 from sinks.admission import Admission, Standing
 from sinks.arrival import Arrival, Arrivals
+from sinks.clocks import Clocks
 from sinks.evidence.evidence import EvidenceFolder
 from sinks.fanout import Fanout
 from sinks.journal import Journal
@@ -68,6 +69,7 @@ class Hub:
         metrics: Metrics,
         journal: Journal,
         admission: Admission,
+        clocks: Clocks,
         clock: Clock,
     ) -> None:
         self._admission = admission
@@ -82,7 +84,7 @@ class Hub:
         self._watchers = watchers
         self._metrics = metrics
         self._clock = clock
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(clocks)
         self.taken = 0
         self._complain = Every(10.0, clock)
         self._poller = zmq.Poller()

@@ -45,6 +45,7 @@ SLOW = (
     "scorer/windows",
     "sinks/test_hostile_messages.py",
     "sinks/test_process.py",
+    "sinks/test_process_clocks.py",
     "sinks/test_process_doors.py",
     "sinks/test_process_store.py",
     "sinks/test_process_strangers.py",

@@ -132,6 +132,15 @@ class Metrics:
         self._told_otherwise = counter(
             "told_otherwise", "Frames of which the PLC was told what is not booked", *CAMERA
         )
+        self._clock_offset = gauge(
+            "clock_offset_seconds",
+            "How far a process's clock is ahead of the sinks', less its quickest message's way",
+            "process",
+        )
+        self._clock_step = gauge(
+            "clock_step_seconds",
+            "By how much the clock of the sinks' host was set since the station's time began",
+        )
         gauge("build_info", "Version of the software", "version").labels(version).set(1)
         self.registry.register(self._liveness)
         self.registry.register(self._restarts)
@@ -254,6 +263,12 @@ class Metrics:
 
     def watch_queue(self, sink: str, length: Callable[[], int]) -> None:
         self._queue_items.labels(sink).set_function(length)
+
+    def watch_clock(self, process: str, ahead_s: Callable[[], float]) -> None:
+        self._clock_offset.labels(process).set_function(ahead_s)
+
+    def watch_clock_step(self, step_s: Callable[[], float]) -> None:
+        self._clock_step.set_function(step_s)
 
     def dropped(self, sink: str, reason: DeliveryReason, count: int = 1) -> None:
         """Count verdicts that `sink` will not deliver."""

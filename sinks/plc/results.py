@@ -163,9 +163,9 @@ def _judged(arrival: Arrival, now_ns: int, *, withheld: bool) -> Arrival:
         return arrival
     if arrival.header.outcome in SCORED:
         if now_ns > _until_ns(arrival):
-            arrival = arrival.late(Reason.NOT_TOLD)
+            arrival = arrival.spoiled(Reason.NOT_TOLD)
         elif withheld:
-            arrival = arrival.late(Reason.WITHHELD)
+            arrival = arrival.spoiled(Reason.WITHHELD)
     return arrival.with_telling(PERHAPS)
 
 
@@ -173,7 +173,7 @@ def _given_up(arrival: Arrival) -> Arrival:
     if arrival.telling is not None:
         return arrival
     if arrival.header.outcome in SCORED:
-        arrival = arrival.late(Reason.NOT_TOLD)
+        arrival = arrival.spoiled(Reason.NOT_TOLD)
     return arrival.with_telling(NEVER)
 
 

@@ -83,6 +83,7 @@ class Exporter:
         cameras = Cameras({STREAM[:3]})
         self.metrics = Metrics(clock=SystemClock(), version="test", roster=lambda: cameras)
         self.metrics.watch_queue("record", lambda: 3)
+        self.metrics.watch_clock("scorer", lambda: 0.002)
         self.metrics.open_frames(2)
         self._fed = 0
 

@@ -20,7 +20,7 @@ import yaml
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from contract.clock import SystemClock
+from contract.clock import Clock, SystemClock
 from contract.codec import Evidence, decode, encode, encode_evidence
 from contract.config import Config
 from contract.messages import (
@@ -41,6 +41,7 @@ from contract.messages import (
 from contract.sockets import Sockets
 from contract.upgrades import upgraded
 from sinks.arrival import Arrival, Arrivals
+from sinks.clocks import Clocks
 from sinks.metrics.metrics import Metrics
 from sinks.metrics.roster import Cameras
 from sinks.store.store import Store
@@ -94,7 +95,7 @@ def evidence_of(header: VerdictMessage) -> Evidence:
 
 def arrival(header: VerdictMessage, *, arrivals: Arrivals | None = None) -> Arrival:
     """The arrival of a verdict at this moment."""
-    return (arrivals or Arrivals()).take(b"scorer", header, time.time_ns())
+    return (arrivals or Arrivals(clocks())).take(b"scorer", header, time.time_ns())
 
 
 def camera(admitted: int, *, stream: StreamKey = STREAM, **fields: Any) -> CameraMessage:
@@ -150,6 +151,11 @@ def metrics() -> Metrics:
 def value_of(source: Metrics, name: str, **labels: str) -> float:
     """A sample out of the registry; 0 if it was never touched."""
     return source.registry.get_sample_value(f"flawline_{name}", labels) or 0.0
+
+
+def clocks(clock: Clock | None = None) -> Clocks:
+    """Clocks of senders that nobody heard of yet."""
+    return Clocks(clock or SystemClock(), watch=lambda process, ahead_s: None, configured=frozenset)
 
 
 class Peers:

@@ -15,7 +15,7 @@ from sinks.arrival import Arrival, Arrivals
 from sinks.journal import Journal
 from sinks.metrics.metrics import Metrics
 from tests.fakes import FakeClock
-from tests.sinks.kit import STREAM, arrival, metrics, value_of, verdict
+from tests.sinks.kit import STREAM, arrival, clocks, metrics, value_of, verdict
 
 
 def opened(path: Path, numbers: Metrics | None = None) -> closing[Journal]:
@@ -42,7 +42,7 @@ def test_a_judgement_is_found_again_as_it_was(tmp_path: Path) -> None:
     assert frames(found) == [(0, Outcome.PASS, Outcome.PASS), (1, Outcome.LATE, Outcome.PASS)]
     assert [each.header for each in found] == [each.header for each in told]
     assert not any(each.first or each.identity for each in found)
-    arrivals = Arrivals()
+    arrivals = Arrivals(clocks())
     for each in found:
         arrivals.conclude(each)
     again = [arrivals.take(b"", verdict(n, deadline_ns=1), 5000) for n in range(2)]

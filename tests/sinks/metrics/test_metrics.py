@@ -206,6 +206,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
     numbers.dropped("mes", DeliveryReason.QUEUE_FULL)
     numbers.failed("mes", DeliveryReason.TIMEOUT)
     numbers.watch_queue("mes", lambda: 4)
+    numbers.watch_clock("ingest top", lambda: 0.002)
     numbers.wire_error()
     numbers.stranger("status", "refused")
     numbers.open_frames(2)
@@ -219,6 +220,8 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_admitted_frames",
         "flawline_latency_seconds",
         "flawline_anomaly_score",
+        "flawline_clock_offset_seconds",
+        "flawline_clock_step_seconds",
         "flawline_reused_windows_fraction",
         "flawline_cache_score_error",
         "flawline_shadow_frames",

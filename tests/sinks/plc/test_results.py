@@ -17,7 +17,7 @@ from sinks.plc.indication import Indication
 from sinks.plc.registers import NO_BITS, Status
 from sinks.plc.results import Results
 from tests.fakes import FakeClock
-from tests.sinks.kit import verdict
+from tests.sinks.kit import clocks, verdict
 
 
 class Fate(Enum):
@@ -49,7 +49,7 @@ class PlcDay(RuleBasedStateMachine):
         for _ in range(count):
             now_ns = self.clock.wall_ns()
             header = verdict(self.taken, outcome, deadline_ns=now_ns + round(left_s * NS_PER_S))
-            arrival = Arrivals().take(b"", header, now_ns)
+            arrival = Arrivals(clocks()).take(b"", header, now_ns)
             self.results.add(arrival, Indication.of(arrival.header, camera=0, review_as="PASS"))
             self.taken += 1
 
