@@ -41,6 +41,7 @@ SLOW = (
     "scorer/scoring/test_devices.py",
     "scorer/scoring/test_oracle.py",
     "scorer/serving/test_process.py",
+    "scorer/test_libraries.py",
     "scorer/test_openmp.py",
     "scorer/windows",
     "sinks/test_process.py",
