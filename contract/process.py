@@ -26,6 +26,7 @@ from contract.config_file import load_config
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
 from contract.reasons import RestartReason
 from contract.redact import RedactingFormatter, redact
+from contract.start import Start, age_s
 
 HEARTBEAT_S = 0.2
 PRIVATE_UMASK = 0o077  # events and pictures may show people and what a plant makes
@@ -65,6 +66,7 @@ class Shell:
     Attributes:
         restarts: how often the supervisor started this process again, per reason; None: there is
             no supervisor.
+        start: where the time until `ready` goes.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class Shell:
     ) -> None:
         self.clock = clock
         self.restarts = restarts
+        self._is_ready = False
+        self.start = Start(clock, age_s=age_s())
         self._ready_fd = ready_fd
         self._beats = BeatWriter(beat_fd)
         self._beat_due = Every(HEARTBEAT_S, clock)
@@ -101,7 +105,11 @@ class Shell:
         return self._stop_signals > 1
 
     def ready(self) -> None:
-        """Tell the supervisor, once, that this process does its work."""
+        """Tell the supervisor, once, that this process does its work; log how long that took."""
+        if not self._is_ready:
+            self._is_ready = True
+            self.start.passed("the rest")
+            log.info("ready after %s", self.start)
         if self._ready_fd is not None:
             os.write(self._ready_fd, b"ready\n")
             os.close(self._ready_fd)
@@ -174,7 +182,9 @@ def run_process(
         restarts=_restarts(arguments),
     )
     try:
-        body(shell, load_config(arguments.config), arguments)
+        config = load_config(arguments.config)
+        shell.start.passed("configuration")
+        body(shell, config, arguments)
     except FlawlineError as error:
         shell.last_word(str(error))
         log.error("%s", redact(str(error)))

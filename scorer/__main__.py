@@ -29,10 +29,13 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     if settings.model.num_threads is not None:
         torch.set_num_threads(settings.model.num_threads)
     model = load_model(settings.model)
+    shell.start.passed("model")
     shelf = Shelf(config.memory_directory)
     lines = Lines(config.lines, model, shelf, shell.clock)
+    shell.start.passed("words and memories")
     tilings = [state.tiling for state in lines.values()]
     budget = warm_up(model.backbone, tilings, max_frames=settings.max_batch_frames)
+    shell.start.passed("warm-up")
     scheduler = Scheduler(
         max_pending=settings.max_pending_frames,
         max_batch_frames=settings.max_batch_frames,
