@@ -27,6 +27,7 @@ from contract.descriptors import ensure_enough
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
 from contract.reasons import RestartReason
 from contract.redact import RedactingFormatter, redact
+from contract.start import Start, age_s
 from contract.timeline import Timeline
 
 HEARTBEAT_S = 0.2
@@ -70,6 +71,7 @@ class Shell:
         clock: the station's time on this host, once it is known which station.
         restarts: how often the supervisor started this process again, per reason; None: there is
             no supervisor.
+        start: where the time until `ready` goes.
     """
 
     def __init__(
@@ -83,6 +85,8 @@ class Shell:
     ) -> None:
         self.clock = clock
         self.restarts = restarts
+        self._is_ready = False
+        self.start = Start(clock, age_s=age_s())
         self._ready_fd = ready_fd
         self._beats = BeatWriter(beat_fd)
         self._beat_due = Every(HEARTBEAT_S, clock)
@@ -116,7 +120,11 @@ class Shell:
         return 0.0 if self._timeline is None else self._timeline.step_s()
 
     def ready(self) -> None:
-        """Tell the supervisor, once, that this process does its work."""
+        """Tell the supervisor, once, that this process does its work; log how long that took."""
+        if not self._is_ready:
+            self._is_ready = True
+            self.start.passed("the rest")
+            log.info("ready after %s", self.start)
         if self._ready_fd is not None:
             os.write(self._ready_fd, b"ready\n")
             os.close(self._ready_fd)
@@ -193,6 +201,7 @@ def run_process(
     )
     try:
         config = load_config(arguments.config)
+        shell.start.passed("configuration")
         with Timeline(config.run_directory) as timeline:
             shell.go_by(timeline)
             body(shell, config, arguments)

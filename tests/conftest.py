@@ -42,6 +42,8 @@ SLOW = (
     "scorer/scoring/test_oracle.py",
     "scorer/serving/test_hostile_messages.py",
     "scorer/serving/test_process.py",
+    "scorer/test_libraries.py",
+    "scorer/test_openmp.py",
     "scorer/windows",
     "sinks/test_hostile_messages.py",
     "sinks/test_process.py",
