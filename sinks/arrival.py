@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from contract.clock import NS_PER_S
 from contract.messages import Outcome, StreamKey, VerdictMessage
 from contract.reasons import Reason
 from contract.telling import Telling
 from sinks.clocks import Camera, Clocks
 
 REMEMBERED_FRAMES = 4096
+NO_DEADLINE_NS: Final = 2 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,12 @@ class Arrival:
     @property
     def stream(self) -> StreamKey:
         return self.header.stream
+
+    @property
+    def until_ns(self) -> int:
+        """Until when a PLC may act on it; of a verdict without a deadline not long either."""
+        deadline_ns = self.header.times.deadline_ns
+        return self.arrived_ns + NO_DEADLINE_NS if deadline_ns is None else deadline_ns
 
     def spoiled(self, reason: str) -> Arrival:
         """The same, no result any more because of `reason`: LATE, or INVALID for a clock."""

@@ -46,17 +46,17 @@ def test_a_second_delivery_keeps_the_first_judgement() -> None:
 def test_what_was_concluded_counts_for_what_comes_again() -> None:
     """The PLC could not be told in time: that is booked, however often the scorer sends it."""
     arrivals = Arrivals(clocks())
-    sent = verdict(0, deadline_ns=1000)
+    sent = verdict(0, deadline_ns=1000, **STAMPS)
     first = arrivals.take(b"", sent, 900)
     assert arrivals.is_open(first)
-    concluded = first.spoiled(Reason.NOT_TOLD).with_telling(Telling(told=Told.UNTOLD))
+    concluded = first.spoiled(Reason.NOT_TOLD).with_telling(Telling(name="gate", told=Told.UNTOLD))
     arrivals.conclude(concluded)
     again = arrivals.take(b"scorer", sent, 1100)
     assert not again.first
     assert not arrivals.is_open(again)
     assert (again.header, again.telling) == (concluded.header, concluded.telling)
     arrivals.recall(STREAM, 1)
-    stored = arrivals.take(b"", verdict(1, deadline_ns=1000), 1100)
+    stored = arrivals.take(b"", verdict(1, deadline_ns=1000, **STAMPS), 1100)
     assert not stored.first
     assert not arrivals.is_open(stored)
 

@@ -53,8 +53,8 @@ def test_a_judgement_is_found_again_as_it_was(tmp_path: Path) -> None:
 def test_the_last_note_of_a_frame_counts(tmp_path: Path) -> None:
     """Before it is told, and with what came of that."""
     path = tmp_path / "judged.journal"
-    perhaps = Telling(told=Told.UNKNOWN)
-    told = Telling(told=Told.PASS, told_ns=5, num_results=2)
+    perhaps = Telling(name="gate", told=Told.UNKNOWN)
+    told = Telling(name="gate", told=Told.PASS, told_ns=5, num_results=2)
     with opened(path) as journal:
         for frame_id in range(2):
             journal.note(arrival(verdict(frame_id)).with_telling(perhaps))
