@@ -20,7 +20,12 @@ READ_HOLDING = 3
 
 
 class PlcServer:
-    """What was written to the PLC: the block after every write, in order."""
+    """What was written to the PLC: the block after every write, in order.
+
+    Attributes:
+        answer: an exception that it answers to writes; None: they went well.
+        answers_after_taking: it takes what was written all the same.
+    """
 
     def __init__(
         self, port: int, base_register: int, *, whole_blocks: bool, readable: bool
@@ -31,6 +36,8 @@ class PlcServer:
         self.base_register = base_register
         self.blocks: list[RegisterBlock] = []
         self._words = [0] * NUM_WORDS
+        self.answer: ExcCodes | None = None
+        self.answers_after_taking = True
 
     @property
     def block(self) -> RegisterBlock:
@@ -51,8 +58,11 @@ class PlcServer:
         if function_code == WRITE_MULTIPLE and self._whole_blocks and count != NUM_WORDS:
             return ExcCodes.ILLEGAL_ADDRESS
         if function_code == WRITE_MULTIPLE and values and address == self.base_register:
+            if self.answer is not None and not self.answers_after_taking:
+                return self.answer
             self._words[: len(values)] = [int(value) for value in values]
             self.blocks.append(RegisterBlock.of_words(self._words))
+            return self.answer
         return None
 
 

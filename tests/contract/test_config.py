@@ -41,6 +41,11 @@ def refusal(document: dict[str, Any]) -> str:
     return str(refused.value)
 
 
+def modbus(name: str, **fields: Any) -> dict[str, Any]:
+    """An output of line `bottles`."""
+    return {"name": name, "line": "bottles", "host": "h"} | fields
+
+
 def test_the_smallest_configuration() -> None:
     config = parse(configuration())
     assert config.scorer.model.name == "flawline-mini"
@@ -142,6 +147,23 @@ def test_home_is_expanded() -> None:
         (
             configuration(sinks={"modbus": [{"name": "plc", "line": "cans", "host": "h"}]}),
             "names line cans; the lines are",
+        ),
+        (
+            configuration(
+                lines=[line(deadline_s=1)],
+                sinks={"modbus": [modbus("gate"), modbus("second", host="other")]},
+            ),
+            "modbus output for line bottles is named twice",
+        ),
+        (
+            configuration(lines=[line(deadline_s=None)], sinks={"modbus": [modbus("gate")]}),
+            "needs a deadline_s",
+        ),
+        (
+            configuration(
+                lines=[line(deadline_s=9.5)], sinks={"modbus": [modbus("gate", timeout_s=0.5)]}
+            ),
+            "that must be below sinks.lost_after_s",
         ),
         (
             configuration(sinks={"webhooks": [{"name": "mes", "url": "ftp://mes"}]}),
