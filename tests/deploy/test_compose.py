@@ -16,13 +16,14 @@ from contract.config import Config
 from contract.config_file import load_config
 from contract.curve import load_pair, load_public
 from flawline.demo.truth import Truth
+from flawline.station.processes import Stage, processes_of
 from tests.deploy.kit import CONFIGS, ROOT, health_check, load, run, stages
 
 COMPOSE = load(ROOT / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 VERSION = load(ROOT / "pyproject.toml")["project"]["version"]
 ONE_SHOT = {"keys", "enroll", "models"}
-WITHOUT_HEALTH_CHECK = {"ingest"}
+WITHOUT_HEALTH_CHECK = {"guard", "ingest"}
 BUILT = {name: service for name, service in SERVICES.items() if "build" in service}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -130,6 +131,16 @@ def test_scorer_and_enrolment_have_the_gpu() -> None:
     for name in ("scorer", "enroll"):
         [device] = SERVICES[name]["deploy"]["resources"]["reservations"]["devices"]
         assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+
+
+def test_the_guard_is_what_the_station_would_start() -> None:
+    production = CONFIGS / "production.yaml"
+    specs = processes_of(load_config(production), production)
+    [module] = [each.arguments[:2] for each in specs if each.stage is Stage.GUARD]
+    assert SERVICES["guard"]["entrypoint"] == ["python", *module]
+    for name in ("guard", "sinks"):
+        networks = [COMPOSE["networks"][each] for each in SERVICES[name]["networks"]]
+        assert {} in networks, f"{name} reaches no PLC"
 
 
 def test_processes_reach_each_other(station: Config) -> None:
