@@ -154,8 +154,8 @@ def _shoot(rig: Rig, fault: Fault, moment: Moment, delay_s: float) -> Shot:
     writes = rig.news()
     wrong, ledger = [], None
     if not trouble:
-        ledger = rig.ledger().returncode
         wrong = rig.settled(lambda events: told_otherwise(writes, events, CAMERAS))
+        ledger = rig.ledger_exit()
     return Shot(
         fault.name,
         fault.victim,

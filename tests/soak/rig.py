@@ -121,8 +121,13 @@ class Rig:
                 found |= {event.event_id: event for event in store.events(since_ns=first_ns)}
         return list(found.values())
 
-    def ledger(self) -> subprocess.CompletedProcess[str]:
-        return ledger(self.station)
+    def ledger_exit(self) -> int:
+        """Of `flawline ledger`, once it says 0 or had time to."""
+        until_s = time.monotonic() + BOOKED_WITHIN_S
+        while code := ledger(self.station).returncode:
+            if time.monotonic() > until_s:
+                break
+        return code
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until `condition`.
