@@ -26,7 +26,6 @@ from tests.soak.witness import (
 )
 
 RANDOM_WITHIN_S = 3.0
-CAMERAS = ("belt-top",)
 SMALL_DISK_BYTES = 64 << 20
 
 
@@ -154,7 +153,7 @@ def _shoot(rig: Rig, fault: Fault, moment: Moment, delay_s: float) -> Shot:
     writes = rig.news()
     wrong, ledger = [], None
     if not trouble:
-        wrong = rig.settled(lambda events: told_otherwise(writes, events, CAMERAS))
+        wrong = rig.settled(lambda events: told_otherwise(writes, events))
         ledger = rig.ledger_exit()
     return Shot(
         fault.name,
