@@ -10,7 +10,7 @@ BUILD_DOCS := env NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-quick check docs bench dist release clean
+.PHONY: install demo test test-quick check docs bench soak dist release clean
 
 install: $(STAMP)
 
@@ -50,6 +50,10 @@ docs: install
 
 bench: install
 	$(BIN)/flawline bench
+
+# Hours; Ctrl-C ends it, with the table of what was done so far. `ARGS="--minutes 30"` for less.
+soak: install
+	$(BIN)/python -m tests.soak $(ARGS)
 
 # The wheel is built from the sdist, so that both are whole.
 dist: install

@@ -44,11 +44,13 @@ SLOW = (
     "scorer/windows",
     "sinks/test_process.py",
     "sinks/test_process_store.py",
+    "soak/test_soak.py",
     "tools",
 )
 
 # Workers take a file at a time: what lasts minutes begins first, so that no worker ends alone.
 LONGEST = (
+    "soak/test_soak.py",
     "integration/test_faults.py",
     "integration/test_station.py",
     "integration/test_running_station.py",

@@ -34,3 +34,13 @@ def save_picture(
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture(size, spot=spot)).convert(mode).save(path)
     return path
+
+
+def save_shots(folder: Path, count: int) -> Path:
+    """Save `count` pictures in `folder`, in the order in which a camera gives them.
+
+    Every sixth has a spot.
+    """
+    for number in range(count):
+        save_picture(folder / f"{number:02}.png", spot=number % 6 == 5)
+    return folder

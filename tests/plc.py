@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
@@ -19,8 +21,15 @@ WRITE_MULTIPLE = 16
 READ_HOLDING = 3
 
 
+class Write(NamedTuple):
+    """The block after a write, and when that came, by the wall clock."""
+
+    at_ns: int
+    block: RegisterBlock
+
+
 class PlcServer:
-    """What was written to the PLC: the block after every write, in order."""
+    """What was written to the PLC: every write, in order."""
 
     def __init__(
         self, port: int, base_register: int, *, whole_blocks: bool, readable: bool
@@ -29,13 +38,24 @@ class PlcServer:
         self._readable = readable
         self.port = port
         self.base_register = base_register
-        self.blocks: list[RegisterBlock] = []
+        self.writes: list[Write] = []
+        self._written = threading.Condition()
         self._words = [0] * NUM_WORDS
 
     @property
     def block(self) -> RegisterBlock:
         """The registers as they are now."""
-        return self.blocks[-1] if self.blocks else RegisterBlock.of_words([0] * NUM_WORDS)
+        return self.writes[-1].block if self.writes else RegisterBlock.of_words([0] * NUM_WORDS)
+
+    @property
+    def blocks(self) -> list[RegisterBlock]:
+        """The block after every write."""
+        return [write.block for write in self.writes]
+
+    def wait_for(self, condition: Callable[[], bool], *, within_s: float) -> bool:
+        """Whether `condition`, asked at every write, came true in time; at once when it does."""
+        with self._written:
+            return self._written.wait_for(condition, within_s)
 
     async def on_access(
         self,
@@ -52,7 +72,9 @@ class PlcServer:
             return ExcCodes.ILLEGAL_ADDRESS
         if function_code == WRITE_MULTIPLE and values and address == self.base_register:
             self._words[: len(values)] = [int(value) for value in values]
-            self.blocks.append(RegisterBlock.of_words(self._words))
+            with self._written:
+                self.writes.append(Write(time.time_ns(), RegisterBlock.of_words(self._words)))
+                self._written.notify_all()
         return None
 
 

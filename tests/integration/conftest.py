@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.pictures import save_picture
+from tests.pictures import save_shots
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     """Six pictures; the last has a spot."""
-    for number in range(6):
-        save_picture(tmp_path / "shots" / f"{number:02}.png", spot=number == 5)
-    yield tmp_path / "shots"
+    return save_shots(tmp_path / "shots", 6)

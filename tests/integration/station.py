@@ -29,7 +29,7 @@ POLL_S = 0.05
 
 
 class Station:
-    """Writes a configuration into `directory` and runs it. Use as a context manager.
+    """Writes a configuration into `directory` and runs it. Use as a context manager, also again.
 
     Args:
         directory: short enough for ipc sockets.
@@ -64,7 +64,7 @@ class Station:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        with self._log_path.open("wb") as log:
+        with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "flawline", "run", "-c", str(self.config_path)],
                 stdout=log,
@@ -125,6 +125,16 @@ class Station:
             return False
         return True
 
+    @property
+    def supervisor(self) -> psutil.Process:
+        """`flawline run` itself."""
+        return psutil.Process(self._running.pid)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether `flawline run` is over."""
+        return self._running.poll() is not None
+
     def send(self, number: signal.Signals, process: str) -> int:
         """Send a signal to `scorer`, `sinks` or an `ingest`, once it runs; its process id."""
         self.until(lambda: self.process_ids(process), f"{process} runs")
@@ -134,7 +144,7 @@ class Station:
 
     def process_ids(self, process: str) -> list[int]:
         """The processes of this station that run `process`."""
-        children = psutil.Process(self._running.pid).children()
+        children = self.supervisor.children()
         return [child.pid for child in children if _runs(child, process)]
 
     def interrupt(self) -> None:
@@ -174,6 +184,18 @@ def _runs(child: psutil.Process, process: str) -> bool:
         return child.cmdline()[1:4] == ["-P", "-m", process]
     except psutil.NoSuchProcess:
         return False
+
+
+def ledger(station: Station, *options: str) -> subprocess.CompletedProcess[str]:
+    """What `flawline ledger` says of the station's book."""
+    command = [sys.executable, "-P", "-m", "flawline", "ledger", "-c", str(station.config_path)]
+    return subprocess.run(
+        [*command, *options],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
 
 
 def scored(station: Station) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +11,10 @@ import pytest
 from contract.messages import Outcome
 from contract.reasons import Fault
 from sinks.plc.registers import Status
-from tests.integration.station import Station, require_sound, runs_anew, scored
+from tests.integration.guarded import guarded_station, shows_pass
+from tests.integration.station import Station, ledger, require_sound, runs_anew, scored
 from tests.integration.test_station import line, metrics_on, taught_line, teach
-from tests.plc import PlcServer, free_port, plc_server
+from tests.plc import free_port, plc_server
 
 HUNG_S = {"ingest_hung_after_s": 6, "scorer_hung_after_s": 20, "sinks_hung_after_s": 6}
 ONE_THREAD = {"model": {"num_threads": 1}}
@@ -53,18 +52,6 @@ def test_a_process_that_hangs_is_killed_and_started_again(
     require_sound(station)
 
 
-def guarded_station(directory: Path, folder: Path, plc: PlcServer) -> Station:
-    """One taught line whose results go to `plc`."""
-    gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
-    station = Station(
-        directory,
-        [taught_line("belt", folder, fps=5, loop=True)],
-        {"sinks": {**metrics_on(0), "modbus": [gate]}, "scorer": ONE_THREAD, "supervisor": HUNG_S},
-    )
-    teach(station, "belt")
-    return station
-
-
 def take_store_away(station: Station) -> None:
     """Put a folder in the place of the store: sinks cannot start any more."""
     data = station.config.data_directory
@@ -91,17 +78,13 @@ def stop_without_sinks(station: Station) -> None:
     station.stop()
 
 
-def shows_pass(plc: PlcServer) -> bool:
-    return bool(plc.block.status & Status.PASS)
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_pass_does_not_stand_when_the_sinks_are_gone(
     number: signal.Signals, short_directory: Path, folder: Path
 ) -> None:
     """At the moment of a PASS: the guard clears it, and the sinks come back."""
     with plc_server() as plc:
-        with guarded_station(short_directory, folder, plc) as station:
+        with guarded_station(short_directory, folder, plc, supervisor=HUNG_S) as station:
             station.until(partial(shows_pass, plc), "a PASS is shown")
             station.send(number, "sinks")
             written = len(plc.blocks)
@@ -120,20 +103,13 @@ def test_a_pass_does_not_stand_when_sinks_cannot_start_and_the_station_stops(
     short_directory: Path, folder: Path
 ) -> None:
     with plc_server() as plc:
-        with guarded_station(short_directory, folder, plc) as station:
+        with guarded_station(short_directory, folder, plc, supervisor=HUNG_S) as station:
             station.until(partial(shows_pass, plc), "a PASS is shown")
             station.send(signal.SIGKILL, "sinks")
             take_store_away(station)
             stop_without_sinks(station)
         assert plc.block.fault is Fault.SINKS
         assert not plc.block.status & (Status.PASS | Status.ONLINE)
-
-
-def ledger(station: Station, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "flawline", "ledger", "-c", str(station.config_path)]
-    return subprocess.run(
-        [*command, *options], capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 def test_a_station_that_stops_without_its_sinks_leaves_a_book_that_does_not_balance(
