@@ -32,8 +32,10 @@ RUN python -m pip uninstall --yes --quiet pip setuptools wheel \
     && groupadd --gid 10001 flawline \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin flawline \
-    && install --directory --owner=flawline --group=flawline /data /data/memories /models \
-    && install --directory --owner=flawline --group=flawline --mode=0700 /keys /camera-keys
+    && install --directory --owner=flawline --group=flawline \
+        /data /data/epochs /data/memories /models \
+    && install --directory --owner=flawline --group=flawline --mode=0700 \
+        /data/run /keys /camera-keys
 # PYTHONSAFEPATH: modules come from the environment, never from the working directory.
 ENV PATH=/opt/flawline/bin:$PATH \
     HOME=/tmp \

@@ -25,11 +25,16 @@ class WhenFull(StrEnum):
 
 @dataclass(frozen=True)
 class Channel:
-    """One kind of connection between processes."""
+    """One kind of connection between processes.
+
+    Attributes:
+        connects: the roles whose keys open it.
+        binds: the role whose key it shows.
+    """
 
     name: str
     carries: str
-    connects: str
+    connects: tuple[str, ...]
     connect_type: int
     binds: str
     bind_type: int
@@ -43,7 +48,7 @@ _TABLE = (
     Channel(
         name="frames",
         carries="[frame header, pixels]",
-        connects="ingest",
+        connects=("ingest",),
         connect_type=zmq.PUSH,
         binds="scorer",
         bind_type=zmq.PULL,
@@ -54,7 +59,7 @@ _TABLE = (
     Channel(
         name="verdicts",
         carries="[verdict]; [ack] comes back",
-        connects="scorer",
+        connects=("scorer",),
         connect_type=zmq.DEALER,
         binds="sinks",
         bind_type=zmq.ROUTER,
@@ -65,7 +70,7 @@ _TABLE = (
     Channel(
         name="evidence",
         carries="[evidence header, anomaly map, jpeg], once, beside the verdict",
-        connects="scorer",
+        connects=("scorer",),
         connect_type=zmq.PUSH,
         binds="sinks",
         bind_type=zmq.PULL,
@@ -76,7 +81,7 @@ _TABLE = (
     Channel(
         name="status",
         carries="[camera], [process], [drop] or [end of stream]",
-        connects="ingest, scorer",
+        connects=("ingest", "scorer"),
         connect_type=zmq.PUSH,
         binds="sinks",
         bind_type=zmq.PULL,
@@ -88,7 +93,7 @@ _TABLE = (
     Channel(
         name="control",
         carries="[request], [reply] comes back",
-        connects="flawline",
+        connects=("flawline",),
         connect_type=zmq.REQ,
         binds="scorer",
         bind_type=zmq.REP,
@@ -99,3 +104,5 @@ _TABLE = (
 )
 
 CHANNELS: Final = MappingProxyType({channel.name: channel for channel in _TABLE})
+ROLES: Final = tuple(dict.fromkeys(r for c in _TABLE for r in (*c.connects, c.binds)))
+"""Who has a key of its own: processes, and `flawline`, the command line."""

@@ -1,8 +1,9 @@
 """Time as a dependency, so that state machines can be tested without waiting.
 
-Every `*_ns` in a message is the UTC wall clock of the host that wrote it, in nanoseconds since
-the Unix epoch. Hosts that share a deadline must be synchronised (PTP, or NTP within a few
-milliseconds): latency and lateness are differences of these stamps.
+Every `*_ns` in a message is UTC in nanoseconds since the Unix epoch, by the time that the station's
+processes share on the host that wrote it (`contract.timeline`). Hosts that share a deadline must be
+synchronised (PTP, or NTP within a few milliseconds): latency and lateness are differences of these
+stamps, and `contract.offset` measures whether they can be.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class Clock(Protocol):
     """The two clocks a process may read."""
 
     def wall_ns(self) -> int:
-        """UTC nanoseconds since the Unix epoch; may step."""
+        """UTC nanoseconds since the Unix epoch; steps with the host's clock if nothing else."""
         ...
 
     def monotonic_s(self) -> float:
@@ -27,7 +28,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clocks of this host."""
+    """The clocks of this host: its wall clock steps when it is set."""
 
     def wall_ns(self) -> int:
         return time.time_ns()

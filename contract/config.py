@@ -311,6 +311,7 @@ class Config(Section):
         _unique("camera", [camera.name for _, camera in self.cameras()])
         _unique("webhook", [hook.name for hook in self.sinks.webhooks])
         _unique("modbus output", [plc.name for plc in self.sinks.modbus])
+        _unique("modbus output for line", [plc.line for plc in self.sinks.modbus])
         for line in self.lines:
             if line.deadline_s is not None and line.deadline_s >= self.sinks.lost_after_s:
                 raise ValueError(
@@ -324,10 +325,17 @@ class Config(Section):
                 raise ValueError(
                     f"modbus output {plc.name} names line {plc.line}; the lines are {known}"
                 )
-            if self.line(plc.line).deadline_s is None:
+            deadline_s = self.line(plc.line).deadline_s
+            if deadline_s is None:
                 raise ValueError(
                     f"line {plc.line} feeds modbus output {plc.name} and needs a deadline_s: "
                     "without one an old verdict would pass a new part"
+                )
+            if deadline_s + plc.timeout_s >= self.sinks.lost_after_s:
+                raise ValueError(
+                    f"modbus output {plc.name} may answer {plc.timeout_s:g} s after the deadline_s "
+                    f"({deadline_s:g}) of line {plc.line}; that must be below sinks.lost_after_s "
+                    f"({self.sinks.lost_after_s:g}), or the book may call lost what it was told"
                 )
         require_apart(self.sinks.modbus)
         return self

@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", max_le
 ReasonValue = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 Nanoseconds = Annotated[int, Field(ge=0, lt=1 << 63)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+PerReason = Annotated[dict[ReasonValue, Count], Field(max_length=16)]
 
 
 class Outcome(StrEnum):
@@ -101,7 +102,7 @@ class FrameMessage(StreamMessage):
 
 
 class Times(Tolerant):
-    """When what happened to a frame, by the wall clock of the host that did it."""
+    """When what happened to a frame, by the time of the host that did it (`contract.clock`)."""
 
     captured_ns: Nanoseconds
     decoded_ns: Nanoseconds
@@ -259,7 +260,7 @@ class CameraMessage(StreamMessage):
     restarts: Count = 0
     newest_frame_ns: Nanoseconds | None = Field(None, description="captured_ns of the newest")
     live: bool = Field(True, description="false for files and folders, which have an end")
-    process_restarts: dict[ReasonValue, Count] | None = Field(
+    process_restarts: PerReason | None = Field(
         None, description="how often the supervisor restarted this process: exited, hung"
     )
 
@@ -302,7 +303,10 @@ class ProcessMessage(Message):
     pictures_dropped: Count = Field(
         0, description="evidence that found no room on its way, or could not be made"
     )
-    process_restarts: dict[ReasonValue, Count] | None = Field(
+    connections_refused: PerReason | None = Field(
+        None, description="connections to this process's ports that were cut off"
+    )
+    process_restarts: PerReason | None = Field(
         None, description="how often the supervisor restarted this process: exited, hung"
     )
 

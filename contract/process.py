@@ -23,11 +23,16 @@ from contract.beat import MAX_ERROR_CHARACTERS, NOTHING, Beat, BeatWriter
 from contract.clock import Clock, SystemClock
 from contract.config import Config
 from contract.config_file import load_config
+from contract.descriptors import ensure_enough
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE, FlawlineError
 from contract.reasons import RestartReason
 from contract.redact import RedactingFormatter, redact
+from contract.start import Start, age_s
+from contract.timeline import Timeline
 
 HEARTBEAT_S = 0.2
+STEP_LOOK_S = 10.0
+TOLD_STEP_S = 0.1
 PRIVATE_UMASK = 0o077  # events and pictures may show people and what a plant makes
 POLL_MS = 50
 
@@ -63,8 +68,10 @@ class Shell:
     """What a process body may ask of its surroundings.
 
     Attributes:
+        clock: the station's time on this host, once it is known which station.
         restarts: how often the supervisor started this process again, per reason; None: there is
             no supervisor.
+        start: where the time until `ready` goes.
     """
 
     def __init__(
@@ -78,9 +85,13 @@ class Shell:
     ) -> None:
         self.clock = clock
         self.restarts = restarts
+        self._is_ready = False
+        self.start = Start(clock, age_s=age_s())
         self._ready_fd = ready_fd
         self._beats = BeatWriter(beat_fd)
         self._beat_due = Every(HEARTBEAT_S, clock)
+        self._step_due = Every(STEP_LOOK_S, clock)
+        self._timeline: Timeline | None = None
         self._parent_pid = parent_pid
         self._stop_signals = 0
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,8 +111,20 @@ class Shell:
         """Whether to give up what is not done: a second signal came."""
         return self._stop_signals > 1
 
+    def go_by(self, timeline: Timeline) -> None:
+        """Take this for the clock from now on."""
+        self.clock = self._timeline = timeline
+
+    def clock_step_s(self) -> float:
+        """By how much this host's wall clock was set since the station's time began."""
+        return 0.0 if self._timeline is None else self._timeline.step_s()
+
     def ready(self) -> None:
-        """Tell the supervisor, once, that this process does its work."""
+        """Tell the supervisor, once, that this process does its work; log how long that took."""
+        if not self._is_ready:
+            self._is_ready = True
+            self.start.passed("the rest")
+            log.info("ready after %s", self.start)
         if self._ready_fd is not None:
             os.write(self._ready_fd, b"ready\n")
             os.close(self._ready_fd)
@@ -114,6 +137,8 @@ class Shell:
         """
         if self._beat_due.due():
             self._beats.write(Beat(done=done, left=left, states=states))
+        if self._timeline is not None and self._step_due.due():
+            self._timeline.tell_step(beyond_s=TOLD_STEP_S)
 
     def finished(self) -> None:
         """Tell the supervisor that this process ends because nothing is left to do, ever."""
@@ -165,6 +190,7 @@ def run_process(
     add_arguments(parser)
     arguments = parser.parse_args(argv)
     os.umask(PRIVATE_UMASK)
+    ensure_enough()
     configure_logging(name, arguments.log_level)
     shell = Shell(
         clock=SystemClock(),
@@ -174,7 +200,11 @@ def run_process(
         restarts=_restarts(arguments),
     )
     try:
-        body(shell, load_config(arguments.config), arguments)
+        config = load_config(arguments.config)
+        shell.start.passed("configuration")
+        with Timeline(config.run_directory) as timeline:
+            shell.go_by(timeline)
+            body(shell, config, arguments)
     except FlawlineError as error:
         shell.last_word(str(error))
         log.error("%s", redact(str(error)))

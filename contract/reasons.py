@@ -27,6 +27,7 @@ class Fault(IntEnum):
     ENDED = 6
     STOPPED = 7
     SINKS = 8
+    CLOCK = 9
     RESULT_INVALID = 10
     RESULT_LATE = 11
     RESULT_UNSCORED = 12
@@ -86,6 +87,12 @@ FAULTS: Final[Mapping[Fault, FaultMeaning]] = MappingProxyType(
             "look at the log of the sinks; they are started again by themselves",
             True,
         ),
+        Fault.CLOCK: FaultMeaning(
+            "clocks of the line's hosts disagree: no deadline can be trusted",
+            "synchronise the hosts (PTP or NTP); the log of the sinks says which clock is off, and "
+            "by how much",
+            True,
+        ),
         Fault.RESULT_INVALID: FaultMeaning(
             "this frame cannot be trusted", "reject the part; look at the camera if it stays", False
         ),
@@ -120,9 +127,11 @@ class Reason(StrEnum):
     DECODE_ERROR = "decode_error"
     CORRUPT = "corrupt"
     SIZE_CHANGED = "size_changed"
+    CLOCK = "clock"
     DEADLINE_MISSED = "deadline_missed"
     NOT_TOLD = "not_told"
     WITHHELD = "withheld"
+    CLOCK_BEHIND = "clock_behind"
     NO_REFERENCE = "no_reference"
     NO_THRESHOLD = "no_threshold"
     MEMORY_DAMAGED = "memory_damaged"
@@ -178,6 +187,15 @@ REASONS: Final[Mapping[Reason, Meaning]] = MappingProxyType(
             "set the camera's resolution back; after a wanted change start the camera again and "
             "enroll the line anew",
         ),
+        Reason.CLOCK: Meaning(
+            Outcome.INVALID,
+            "scorer or sinks",
+            "the clock of the camera's host or of the scorer's is ahead, so that nobody knows "
+            "whether the deadline has passed",
+            "synchronise the hosts (PTP or NTP); the log of the sinks says which clock is off, and "
+            "by how much. If that host's clock was set while the station ran, stop and start its "
+            "processes",
+        ),
         Reason.DEADLINE_MISSED: Meaning(
             Outcome.LATE,
             "scorer or sinks",
@@ -198,6 +216,14 @@ REASONS: Final[Mapping[Reason, Meaning]] = MappingProxyType(
             "the verdict was there in time, but the line had a fault: the PLC was shown no result",
             "the PLC's fault code and the log say what was wrong: another camera, the scorer, or "
             "results that came too late before",
+        ),
+        Reason.CLOCK_BEHIND: Meaning(
+            Outcome.LATE,
+            "sinks",
+            "the clock of the camera's host is behind, so that the deadline passed early",
+            "synchronise the hosts (PTP or NTP); the log of the sinks says which clock is off, and "
+            "by how much. If that host's clock was set while the station ran, stop and start its "
+            "processes",
         ),
         Reason.NO_REFERENCE: Meaning(
             Outcome.UNSCORED,
@@ -367,6 +393,34 @@ DELIVERY_REASONS: Final[Mapping[DeliveryReason, DeliveryMeaning]] = MappingProxy
         ),
         DeliveryReason.CRASHED: DeliveryMeaning(
             "the output failed and was started again", "report it with the log"
+        ),
+    }
+)
+
+
+class RefusalReason(StrEnum):
+    """Why a connection to a port of Flawline was cut off: labels of its counter."""
+
+    CROWDED = "crowded"
+    SLOW = "slow"
+    HANDSHAKE = "handshake"
+
+
+REFUSAL_REASONS: Final[Mapping[RefusalReason, DeliveryMeaning]] = MappingProxyType(
+    {
+        RefusalReason.CROWDED: DeliveryMeaning(
+            "too many connections were open; the host that had most of them lost one",
+            "look who connects so often: a broken client, or an attack",
+        ),
+        RefusalReason.SLOW: DeliveryMeaning(
+            "whoever connected to the metrics did not ask in time, or did not take the answer",
+            "look who connects: a port scanner, a broken client, or an attack",
+        ),
+        RefusalReason.HANDSHAKE: DeliveryMeaning(
+            "whoever connected to a channel over tcp has no key that opens it, or showed none in "
+            "time",
+            "a host of the station: does its role have a key in `accepted/` there? Else look who "
+            "connects",
         ),
     }
 )

@@ -20,7 +20,15 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
 
 
 def _resolve_source(source: str, info: ValidationInfo) -> str:
-    return source if "://" in source else str(_resolve(Path(source), info))
+    if not source.isprintable():
+        raise ValueError("must not hold control characters")
+    if "://" not in source:
+        return str(_resolve(Path(source), info))
+    parts = urlsplit(source)
+    if parts.hostname:
+        _host(parts.hostname)
+        _port_of(source)
+    return source
 
 
 def _names_a_user(url: str) -> bool:
@@ -58,12 +66,17 @@ def _http_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL with a host")
     _host(parts.hostname)
+    _port_of(url)
+    return url
+
+
+def _port_of(url: str) -> None:
+    """Refuse a port that is none. A password may look like one, and is refused as such."""
     try:
-        _ = parts.port
+        _ = urlsplit(url).port
     except ValueError:
         if "@" not in url:
             raise ValueError("the port must be a number from 0 to 65535") from None
-    return url
 
 
 def _endpoint(url: str, info: ValidationInfo) -> str:
@@ -71,6 +84,7 @@ def _endpoint(url: str, info: ValidationInfo) -> str:
         return f"ipc://{_resolve(Path(url.removeprefix('ipc://')), info)}"
     if not re.fullmatch(r"tcp://[^:/*\s]+:[0-9]{1,5}", url):
         raise ValueError("must be tcp://HOST:PORT or ipc://PATH, as others connect to it")
+    _host(url.removeprefix("tcp://").rsplit(":", 1)[0])
     if not 1 <= int(url.rsplit(":", 1)[1]) <= 65535:
         raise ValueError("the port must be from 1 to 65535")
     return url

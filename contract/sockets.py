@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,14 +13,20 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from contract.channels import CHANNELS, Channel, WhenFull
+from contract.clock import SystemClock
 from contract.config import Config
-from contract.curve import DOMAIN, CurveKeys, load_keys
+from contract.curve import load_accepted, load_pair, load_public
+from contract.descriptors import share
+from contract.doorkeeper import Doorkeeper
 from contract.errors import AddressInUse, ConfigError
 from contract.lock import hold
+from contract.reasons import RefusalReason
 
 IO_TIMEOUT_MS = 2000
 HEARTBEAT_MS = 1000
 KEEP_ALIVE_S = 5
+ROOM_PER_CAMERA = 2  # one that starts again may come before its old connection is known to be gone
+ROOM_FOR_OTHERS = 8
 MAX_IPC_PATH_BYTES = 107
 
 Socket = zmq.Socket[bytes]
@@ -32,7 +39,7 @@ class Sockets:
         self._config = config
         self._context: zmq.Context[Socket] = zmq.Context()
         self._authenticator: ThreadAuthenticator | None = None
-        self._keys: CurveKeys | None = None
+        self._doorkeepers: list[Doorkeeper] = []
         self._open: list[Socket] = []
         self._stack = ExitStack()
 
@@ -45,12 +52,19 @@ class Sockets:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for doorkeeper in self._doorkeepers:
+            doorkeeper.stop()
         for socket in self._open:
             socket.close()
         if self._authenticator is not None:
             self._authenticator.stop()
         self._context.term()
         self._stack.close()
+
+    @property
+    def refused(self) -> Counter[RefusalReason]:
+        """Connections that were cut off or came to nothing, per reason."""
+        return sum((each.refused for each in self._doorkeepers), Counter[RefusalReason]())
 
     def bind(self, name: str) -> Socket:
         """The receiving end of channel `name`.
@@ -62,11 +76,13 @@ class Sockets:
         channel = CHANNELS[name]
         socket = self._create(channel, channel.bind_type)
         endpoint = endpoint_of(self._config, name)
-        if endpoint.startswith("ipc://"):
+        tcp = not endpoint.startswith("ipc://")
+        if not tcp:
             # libzmq would silently take an ipc path over from its owner.
             self._stack.enter_context(hold(Path(endpoint.removeprefix("ipc://"))))
         else:
-            self._secure_server(socket)
+            self._secure_server(socket, channel)
+            self._doorkeepers.append(self._doorkeeper(name, socket))
             if self._config.network.bind_host is not None:
                 port = endpoint.rsplit(":", 1)[1]
                 endpoint = f"tcp://{self._config.network.bind_host}:{port}"
@@ -79,14 +95,21 @@ class Sockets:
                     f"stop it or set network.{name} to a free address",
                 ) from None
             raise ConfigError(f"channel {name} cannot bind {endpoint}", str(error)) from None
+        if tcp:
+            self._doorkeepers[-1].start()
         return socket
 
     def connect(
-        self, name: str, *, prepare: Callable[[Socket], object] = lambda socket: None
+        self,
+        name: str,
+        *,
+        role: str | None = None,
+        prepare: Callable[[Socket], object] = lambda socket: None,
     ) -> Socket:
         """The connecting end of channel `name`; libzmq reconnects it by itself.
 
         Args:
+            role: as whom, where the channel table lets several connect.
             prepare: is given the socket before it connects, e.g. to attach a monitor.
 
         Raises:
@@ -96,10 +119,9 @@ class Sockets:
         socket = self._create(channel, channel.connect_type)
         endpoint = endpoint_of(self._config, name)
         if endpoint.startswith("tcp://"):
-            keys = self._load_keys()
-            socket.curve_serverkey = keys.server_public
-            socket.curve_publickey = keys.client_public
-            socket.curve_secretkey = keys.client_secret
+            if role is None and len(channel.connects) > 1:
+                raise ValueError(f"{' and '.join(channel.connects)} open {name}: say as whom")
+            self._secure_client(socket, channel, role or channel.connects[0])
         if channel.connect_type in (zmq.PUSH, zmq.DEALER):
             socket.immediate = True
         if channel.connect_type == zmq.REQ:
@@ -116,6 +138,11 @@ class Sockets:
         """Close `socket` at an orderly end, giving queued messages `linger_ms` to leave."""
         self._open.remove(socket)
         socket.close(linger=linger_ms)
+
+    def _doorkeeper(self, name: str, socket: Socket) -> Doorkeeper:
+        """For an unbound socket: of the configured cameras each has room, whatever the limit."""
+        room = max(share(), ROOM_PER_CAMERA * len(self._config.cameras()) + ROOM_FOR_OTHERS)
+        return Doorkeeper(name, socket, SystemClock(), room=room)
 
     def _create(self, channel: Channel, kind: int) -> Socket:
         socket = self._context.socket(kind)
@@ -137,29 +164,37 @@ class Sockets:
         socket.reconnect_ivl_max = 1000
         return socket
 
-    def _load_keys(self) -> CurveKeys:
-        if self._keys is None:
-            directory = self._config.network.curve_directory
-            if directory is None:
-                raise ConfigError("tcp endpoints need keys", "set network.curve_directory")
-            self._keys = load_keys(directory)
-        return self._keys
+    def _keys(self) -> Path:
+        directory = self._config.network.curve_directory
+        if directory is None:
+            raise ConfigError("tcp endpoints need keys", "set network.curve_directory")
+        return directory
 
-    def _secure_server(self, socket: Socket) -> None:
-        keys = self._load_keys()
-        if keys.server_secret is None:
-            raise ConfigError(
-                f"{self._config.network.curve_directory} has no server.key_secret",
-                "copy it to the host that binds",
-            )
+    def _secure_client(self, socket: Socket, channel: Channel, role: str) -> None:
+        own = load_pair(self._keys(), role)
+        socket.curve_serverkey = load_public(self._keys(), channel.binds)
+        socket.curve_publickey, socket.curve_secretkey = own
+
+    def _secure_server(self, socket: Socket, channel: Channel) -> None:
+        own = load_pair(self._keys(), channel.binds)
+        accepted = _Accepted(load_accepted(self._keys(), channel.connects))
         if self._authenticator is None:
             self._authenticator = ThreadAuthenticator(self._context)
             self._authenticator.start()
-            self._authenticator.configure_curve(domain=DOMAIN, location=keys.accepted_directory)
-        socket.zap_domain = DOMAIN.encode()
+        self._authenticator.configure_curve_callback(channel.name, credentials_provider=accepted)
+        socket.zap_domain = channel.name.encode()
         socket.curve_server = True
-        socket.curve_publickey = keys.server_public
-        socket.curve_secretkey = keys.server_secret
+        socket.curve_publickey, socket.curve_secretkey = own
+
+
+class _Accepted:
+    """The keys that open one channel, as the authenticator asks for them."""
+
+    def __init__(self, keys: frozenset[bytes]) -> None:
+        self._keys = keys
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        return key in self._keys
 
 
 def endpoint_of(config: Config, name: str) -> str:

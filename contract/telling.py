@@ -37,6 +37,7 @@ TOLD: Final[Mapping[Told, str]] = MappingProxyType(
 class Telling(Tolerant):
     """One verdict's way to the PLC of its line."""
 
+    name: str = Field(max_length=64, description="name of the PLC")
     told: Told = Field(description="PASS, FAIL, NOTHING, UNTOLD or UNKNOWN: see `flawline ledger`")
     told_ns: Nanoseconds | None = Field(None, description="when the PLC answered, wall clock")
     num_results: int = Field(
@@ -64,7 +65,3 @@ _MAY_BE_BOOKED: Final[Mapping[Told, frozenset[Outcome]]] = MappingProxyType(
         Told.UNTOLD: _NO_RESULT,
     }
 )
-
-
-TRUST: Final = (Told.PASS, Told.UNKNOWN, Told.FAIL, Told.NOTHING, Told.UNTOLD)
-"""The most trusting first: what counts where a line has several PLCs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +29,17 @@ class WallWatch:
     that a new process neither forgets a step nor has to wait for the whole day again.
 
     Args:
+        clock: of this host; the station's own time would not show that it was set.
         note: the file.
+        step_s: how far that clock is from the one that stamps what may be deleted.
     """
 
-    def __init__(self, clock: Clock, note: Path) -> None:
+    def __init__(
+        self, clock: Clock, note: Path, *, step_s: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._clock = clock
         self._note = note
+        self._step_s = step_s
         self._lock = threading.Lock()
         self._seen_ns = clock.wall_ns()
         self._seen_s = clock.monotonic_s()
@@ -52,9 +58,10 @@ class WallWatch:
             gone_s = now_s - self._seen_s
             step_ns = now_ns - self._seen_ns - round(gone_s * NS_PER_S)
             self._seen_ns, self._seen_s = now_ns, now_s
-            stepped = abs(step_ns) > STEP_NS
+            stepped = max(abs(step_ns), abs(self._step_s()) * NS_PER_S) > STEP_NS
+            is_news = stepped and self._steady_s > 0
             self._steady_s = 0.0 if stepped else self._steady_s + gone_s
-            if stepped or now_s - self._noted_s >= NOTED_EVERY_S:
+            if is_news or now_s - self._noted_s >= NOTED_EVERY_S:
                 self._noted_s = now_s
                 self._write()
             return now_ns if self._steady_s >= STEADY_S else None

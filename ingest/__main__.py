@@ -42,7 +42,7 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         reconnect=Reconnect(shell.clock, random.random),
     )
     with Sockets(config) as sockets:
-        status = sockets.connect("status")
+        status = sockets.connect("status", role="ingest")
         frames = sockets.connect("frames", prepare=monitored)
         with closing(Outlet(frames, session.stream)) as outlet:
             reason = Feeder(

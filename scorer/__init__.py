@@ -10,6 +10,8 @@ The rooms inside: `clip` (models and words), `windows` (pixels to features), `sc
 to scores), `references` (memories on disk, thresholds), `serving` (the process), `evaluation`.
 """
 
+# First of all: how torch is loaded cannot be changed afterwards.
+import scorer.libraries  # noqa: F401
 from scorer.scoring.memory import ReferenceMemory
 from scorer.scoring.scoring import Result
 from scorer.scoring.winclip import WinClip

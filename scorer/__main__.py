@@ -11,6 +11,7 @@ from contract.clock import NS_PER_S
 from contract.config import Config
 from contract.process import Shell, run_process
 from contract.sockets import Sockets
+from scorer.clip.phrasebook import Phrasebook
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import load_model
 from scorer.serving.batch import BatchScorer
@@ -22,6 +23,8 @@ from scorer.serving.scheduler import Scheduler
 from scorer.serving.service import Service
 from scorer.serving.warmup import warm_up
 
+WORDS = ".words"
+
 
 def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     """Load, warm up, serve."""
@@ -29,10 +32,20 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     if settings.model.num_threads is not None:
         torch.set_num_threads(settings.model.num_threads)
     model = load_model(settings.model)
+    shell.start.passed("model")
+    model.words.keep_in(
+        Phrasebook(
+            config.memory_directory / WORDS,
+            weights_sha256=model.backbone.weights_sha256,
+            device=model.backbone.device,
+        )
+    )
     shelf = Shelf(config.memory_directory)
     lines = Lines(config.lines, model, shelf, shell.clock)
+    shell.start.passed("words and memories")
     tilings = [state.tiling for state in lines.values()]
     budget = warm_up(model.backbone, tilings, max_frames=settings.max_batch_frames)
+    shell.start.passed("warm-up")
     scheduler = Scheduler(
         max_pending=settings.max_pending_frames,
         max_batch_frames=settings.max_batch_frames,

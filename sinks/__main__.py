@@ -8,13 +8,16 @@ import os
 import sys
 from contextlib import ExitStack, closing
 
+from contract.clock import SystemClock
 from contract.config import Config
 from contract.messages import ProcessMessage, ProcessState
 from contract.process import HEARTBEAT_S, Every, Shell, run_process, software_version
 from contract.progress import STALLED_S
 from contract.sockets import Sockets
 from contract.wall_watch import WallWatch
+from sinks.admission import Admission
 from sinks.arrival import REMEMBERED_FRAMES
+from sinks.clocks import Clocks
 from sinks.evidence.evidence import EvidenceFolder, evidence_path
 from sinks.fanout import Fanout
 from sinks.hub import Hub, Watcher
@@ -45,10 +48,11 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         ConfigError, AddressInUse, StorageError: the sinks cannot start like this.
     """
     clock = shell.clock
-    metrics = Metrics(
-        clock=clock,
-        version=software_version(),
-        roster=Roster(config, arguments.config).cameras,
+    roster = Roster(config, arguments.config)
+    metrics = Metrics(clock=clock, version=software_version(), roster=roster.cameras)
+    metrics.watch_clock_step(shell.clock_step_s)
+    clocks = Clocks(
+        clock, watch=metrics.watch_clock, configured=lambda: roster.cameras().configured
     )
     webhooks = [
         Webhook(
@@ -56,7 +60,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             environment=os.environ,
             evidence_path=evidence_path,
             leftovers=Leftovers(config.data_directory / FOLDER_NAME / f"{settings.name}.json"),
-            clock=clock,
+            clock=SystemClock(),  # receivers compare with theirs when a message was signed
             metrics=metrics,
         )
         for settings in config.sinks.webhooks
@@ -65,9 +69,11 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         sockets = stack.enter_context(Sockets(config))
         verdicts, status = sockets.bind("verdicts"), sockets.bind("status")
         pictures = sockets.bind("evidence")
-        stack.enter_context(metrics.serve(config.sinks.metrics))
+        exporter = stack.enter_context(metrics.serve(config.sinks.metrics))
         store = stack.enter_context(Store.open(config.store_url))
-        wall = WallWatch(clock, config.data_directory / CLOCK_NAME)
+        wall = WallWatch(
+            SystemClock(), config.data_directory / CLOCK_NAME, step_s=shell.clock_step_s
+        )
         evidence = EvidenceFolder(
             config.evidence_directory,
             config.sinks.evidence,
@@ -100,7 +106,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         if judged:
             log.info("%d verdicts that were judged before the last end are stored now", len(judged))
         fanout = Fanout([recorder, *webhooks], metrics, clock, workers=[*plcs, evidence])
-        watchers: list[Watcher] = [*plcs, recorder, metrics, *webhooks]
+        watchers: list[Watcher] = [clocks, *plcs, recorder, metrics, *webhooks]
         hub = Hub(
             verdicts,
             status,
@@ -112,6 +118,14 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             watchers=watchers,
             metrics=metrics,
             journal=journal,
+            admission=Admission(
+                config.station,
+                roster.cameras,
+                [book.key[:3] for book in store.books(open_only=True)],
+                clock=clock,
+                metrics=metrics,
+            ),
+            clocks=clocks,
             clock=clock,
         )
         hub.recall(store.newest_frames(limit=REMEMBERED_FRAMES), judged)
@@ -123,8 +137,15 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
             states = {plc.name: plc.state for plc in plcs}
             shell.beat(done=hub.taken, left=fanout.left, states=states)
             if heartbeat.due():
+                own = _own_heartbeat(shell, config).model_copy(
+                    update={
+                        "pending": fanout.left,
+                        "wire_errors": metrics.wire_errors,
+                        "connections_refused": dict(sockets.refused + exporter.refused),
+                    }
+                )
                 for watcher in watchers:
-                    watcher.observe(_own_heartbeat(shell, config, pending=fanout.left))
+                    watcher.observe(own)
             return not shell.hurried
 
         fanout.start()
@@ -142,7 +163,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         sockets.close(verdicts, linger_ms=500)
 
 
-def _own_heartbeat(shell: Shell, config: Config, *, pending: int) -> ProcessMessage:
+def _own_heartbeat(shell: Shell, config: Config) -> ProcessMessage:
     """What another process would send: these sinks may hang or be restarted, too."""
     return ProcessMessage(
         station=config.station,
@@ -150,7 +171,6 @@ def _own_heartbeat(shell: Shell, config: Config, *, pending: int) -> ProcessMess
         state=ProcessState.DRAINING if shell.stopping else ProcessState.READY,
         sent_ns=shell.clock.wall_ns(),
         version=software_version(),
-        pending=pending,
         process_restarts=None if shell.restarts is None else dict(shell.restarts),
     )
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from contract.messages import SCORED, Outcome, StreamKey, VerdictMessage
+from contract.clock import NS_PER_S
+from contract.messages import Outcome, StreamKey, VerdictMessage
 from contract.reasons import Reason
 from contract.telling import Telling
+from sinks.clocks import Camera, Clocks
 
 REMEMBERED_FRAMES = 4096
+NO_DEADLINE_NS: Final = 2 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class Arrival:
 
     Attributes:
         identity: ZeroMQ identity of the sender, who waits for the acknowledgement.
-        header: the verdict as it counts from here on: LATE where PASS came too late.
+        header: the verdict as it counts from here on: LATE where PASS came too late, INVALID where
+            nobody can tell.
         sent: the outcome as it was sent.
         arrived_ns: wall clock at arrival.
         first: no verdict for this frame came before.
@@ -41,10 +45,18 @@ class Arrival:
     def stream(self) -> StreamKey:
         return self.header.stream
 
-    def late(self, reason: str) -> Arrival:
-        """The same, too late because of `reason`."""
-        judgement = {"outcome": Outcome.LATE, "reason": reason}
-        return replace(self, header=self.header.model_copy(update=judgement))
+    @property
+    def until_ns(self) -> int:
+        """Until when a PLC may act on it; of a verdict without a deadline not long either."""
+        deadline_ns = self.header.times.deadline_ns
+        return self.arrived_ns + NO_DEADLINE_NS if deadline_ns is None else deadline_ns
+
+    def spoiled(self, reason: str) -> Arrival:
+        """The same, no result any more because of `reason`: LATE, or INVALID for a clock."""
+        update: dict[str, object] = {"outcome": Outcome.LATE, "reason": reason}
+        if reason == Reason.CLOCK:
+            update |= {"outcome": Outcome.INVALID, "anomaly_score": None, "p_value": None}
+        return replace(self, header=self.header.model_copy(update=update))
 
     def with_telling(self, telling: Telling) -> Arrival:
         """The same, told like this."""
@@ -59,11 +71,11 @@ class _Judgement(NamedTuple):
     """What was decided of a frame.
 
     Attributes:
-        late: why it is LATE although it was sent otherwise, if it is.
+        spoiled: why it counts as something else than it was sent as, if it does.
         concluded: nothing is decided any more.
     """
 
-    late: str | None = None
+    spoiled: str | None = None
     telling: Telling | None = None
     concluded: bool = False
 
@@ -73,47 +85,53 @@ class Arrivals:
 
     A verdict that is delivered again keeps the judgement of its first arrival, so that store and
     PLC agree. Memory is bounded: the last `REMEMBERED_FRAMES` frames of each camera.
+
+    Args:
+        clocks: what makes a verdict late, or its deadline worth nothing.
     """
 
-    def __init__(self) -> None:
-        self._cameras: dict[tuple[str, str, str], OrderedDict[tuple[int, int], _Judgement]] = {}
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+        self._cameras: dict[Camera, OrderedDict[tuple[int, int], _Judgement]] = {}
 
     def recall(self, stream: StreamKey, frame_id: int) -> None:
         """A frame that is stored: whatever comes of it again changes nothing."""
-        self._frames_of(stream)[stream.epoch, frame_id] = _Judgement(concluded=True)
+        self._keep(stream, frame_id, _Judgement(concluded=True))
 
     def conclude(self, arrival: Arrival) -> None:
         """Keep to a judgement, which an earlier process may have made."""
         header = arrival.header
-        judged_late = header.outcome is Outcome.LATE and arrival.sent is not Outcome.LATE
-        self._frames_of(arrival.stream)[header.epoch, header.frame_id] = _Judgement(
-            header.reason if judged_late else None, arrival.telling, concluded=True
-        )
+        spoiled = None if header.outcome is arrival.sent else header.reason
+        judgement = _Judgement(spoiled, arrival.telling, concluded=True)
+        self._keep(arrival.stream, header.frame_id, judgement)
 
     def is_open(self, arrival: Arrival) -> bool:
         """Whether what came before of this frame is not concluded."""
-        frames = self._frames_of(arrival.stream)
-        return not frames[arrival.header.epoch, arrival.header.frame_id].concluded
+        before = self._before(arrival.header)
+        return before is not None and not before.concluded
 
     def take(self, identity: bytes, header: VerdictMessage, now_ns: int) -> Arrival:
         """The arrival of a verdict at `now_ns`.
 
-        PASS, FAIL and REVIEW after the deadline become LATE; the other outcomes keep their own
-        reason, which says more.
+        PASS, FAIL and REVIEW after the deadline become LATE, or INVALID where the clocks do not
+        tell; the other outcomes keep their own reason, which says more.
         """
-        frames = self._frames_of(header.stream)
-        frame = (header.epoch, header.frame_id)
-        first = frame not in frames
-        if first:
-            deadline_ns = header.times.deadline_ns
-            overdue = deadline_ns is not None and now_ns > deadline_ns
-            late = Reason.DEADLINE_MISSED if overdue and header.outcome in SCORED else None
-            frames[frame] = _Judgement(late)
-            if len(frames) > REMEMBERED_FRAMES:
-                frames.popitem(last=False)
-        before = frames[frame]
+        before = self._before(header)
+        first = before is None
+        if before is None:
+            before = _Judgement(self._clocks.judge(header, now_ns))
+            self._keep(header.stream, header.frame_id, before)
         arrival = Arrival(identity, header, header.outcome, now_ns, first, before.telling)
-        return arrival if before.late is None else arrival.late(before.late)
+        return arrival if before.spoiled is None else arrival.spoiled(before.spoiled)
+
+    def _before(self, header: VerdictMessage) -> _Judgement | None:
+        return self._frames_of(header.stream).get((header.epoch, header.frame_id))
+
+    def _keep(self, stream: StreamKey, frame_id: int, judgement: _Judgement) -> None:
+        frames = self._frames_of(stream)
+        frames[stream.epoch, frame_id] = judgement
+        if len(frames) > REMEMBERED_FRAMES:
+            frames.popitem(last=False)
 
     def _frames_of(self, stream: StreamKey) -> OrderedDict[tuple[int, int], _Judgement]:
         return self._cameras.setdefault(stream[:3], OrderedDict())

@@ -10,7 +10,7 @@ from typing import Protocol
 import zmq
 
 from contract.clock import Clock
-from contract.codec import decode, decode_evidence, decode_verdict, encode
+from contract.codec import MAX_COUNT, decode, decode_evidence, decode_verdict, encode
 from contract.errors import WireError
 from contract.messages import (
     AckMessage,
@@ -24,7 +24,9 @@ from contract.messages import (
 from contract.process import Every
 from contract.reasons import DeliveryReason
 from contract.sockets import Socket
+from sinks.admission import Admission, Standing
 from sinks.arrival import Arrival, Arrivals
+from sinks.clocks import Clocks
 from sinks.evidence.evidence import EvidenceFolder
 from sinks.fanout import Fanout
 from sinks.journal import Journal
@@ -33,7 +35,6 @@ from sinks.plc.plcs import Plcs
 from sinks.recorder.recorder import Recorder
 
 BURST = 64
-MAX_COUNT = 1 << 53
 MAX_ACKS = 1024
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,11 @@ class Hub:
         watchers: Sequence[Watcher],
         metrics: Metrics,
         journal: Journal,
+        admission: Admission,
+        clocks: Clocks,
         clock: Clock,
     ) -> None:
+        self._admission = admission
         self._journal = journal
         self._verdicts = verdicts
         self._status = status
@@ -80,7 +84,7 @@ class Hub:
         self._watchers = watchers
         self._metrics = metrics
         self._clock = clock
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(clocks)
         self.taken = 0
         self._complain = Every(10.0, clock)
         self._poller = zmq.Poller()
@@ -161,8 +165,16 @@ class Hub:
         identity, *rest = parts
         header = decode_verdict(rest)
         _refuse_above(header.frame_id)
+        standing = self._admission.of_stream(header.stream, "verdicts")
+        if standing is Standing.REFUSED:
+            # Its sender would hold it for ever, and in the end no other.
+            ack = AckMessage(delivery_ids=(header.delivery_id,))
+            self._verdicts.send_multipart([identity, encode(ack)])
+            return
         arrival = self._arrivals.take(identity, header, self._clock.wall_ns())
-        if arrival.first:
+        if standing is Standing.BOOKED:
+            self._book(arrival)
+        elif arrival.first:
             self._metrics.arrived(arrival)
             if not self._plcs.tell(arrival):
                 self._conclude(arrival)
@@ -179,8 +191,20 @@ class Hub:
         self._arrivals.conclude(arrival)
         self._fanout.offer(arrival)
 
+    def _book(self, arrival: Arrival) -> None:
+        """Give the frame its outcome in the book, and tell nobody."""
+        if arrival.first:
+            self._journal.note(arrival)
+            self._arrivals.conclude(arrival)
+        if not self._recorder.offer(arrival):
+            self._metrics.dropped(self._recorder.name, DeliveryReason.QUEUE_FULL)
+
     def _picture(self, parts: list[bytes]) -> None:
-        if not self._evidence.offer(decode_evidence(parts)):
+        evidence = decode_evidence(parts)
+        stream = evidence.header.verdict.stream
+        if self._admission.of_stream(stream, "evidence") is not Standing.KNOWN:
+            return
+        if not self._evidence.offer(evidence):
             self._metrics.dropped(self._evidence.name, DeliveryReason.QUEUE_FULL)
 
     def _message(self, parts: list[bytes]) -> None:
@@ -193,8 +217,12 @@ class Hub:
             _refuse_above(message.decoded, message.admitted)
         elif not isinstance(message, ProcessMessage):
             raise WireError(f"{message.type} on the status channel")
-        for watcher in self._watchers:
-            watcher.observe(message)
+        standing = self._admission.of_status(message)
+        if standing is Standing.KNOWN:
+            for watcher in self._watchers:
+                watcher.observe(message)
+        elif standing is Standing.BOOKED:
+            self._recorder.observe(message)
 
 
 def _refuse_above(*counts: int) -> None:

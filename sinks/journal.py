@@ -123,6 +123,8 @@ class Journal:
         if self._file is None:
             self._open()
         assert self._file is not None
+        if self._num_bytes + len(line) > MAX_BYTES and self._num_bytes > 2 * self._waiting_bytes:
+            self._shorten()
         if self._num_bytes + len(line) > MAX_BYTES:
             raise OSError(errno.EFBIG, f"more than {MAX_BYTES >> 20} MB wait for the store")
         written = os.write(self._file, line)

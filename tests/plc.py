@@ -29,7 +29,12 @@ class Write(NamedTuple):
 
 
 class PlcServer:
-    """What was written to the PLC: every write, in order."""
+    """What was written to the PLC: every write, in order.
+
+    Attributes:
+        answer: an exception that it answers to writes; None: they went well.
+        answers_after_taking: it takes what was written all the same.
+    """
 
     def __init__(
         self, port: int, base_register: int, *, whole_blocks: bool, readable: bool
@@ -41,6 +46,8 @@ class PlcServer:
         self.writes: list[Write] = []
         self._written = threading.Condition()
         self._words = [0] * NUM_WORDS
+        self.answer: ExcCodes | None = None
+        self.answers_after_taking = True
 
     @property
     def block(self) -> RegisterBlock:
@@ -71,10 +78,13 @@ class PlcServer:
         if function_code == WRITE_MULTIPLE and self._whole_blocks and count != NUM_WORDS:
             return ExcCodes.ILLEGAL_ADDRESS
         if function_code == WRITE_MULTIPLE and values and address == self.base_register:
+            if self.answer is not None and not self.answers_after_taking:
+                return self.answer
             self._words[: len(values)] = [int(value) for value in values]
             with self._written:
                 self.writes.append(Write(time.time_ns(), RegisterBlock.of_words(self._words)))
                 self._written.notify_all()
+            return self.answer
         return None
 
 

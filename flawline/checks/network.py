@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from contract.channels import CHANNELS
 from contract.config import Config
-from contract.curve import load_keys
+from contract.curve import check_keys
 from contract.errors import ConfigError
 from contract.sockets import endpoint_of
 from flawline.checks.note import Note, error
@@ -26,7 +26,7 @@ def check_network(config: Config, environ: Mapping[str, str]) -> Iterator[Note]:
                 break
     if config.network.curve_directory is not None:
         try:
-            load_keys(config.network.curve_directory)
+            check_keys(config.network.curve_directory)
         except (ConfigError, OSError) as problem:
             yield error(("network", "curve_directory"), str(problem))
     run = config.run_directory

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from contract.channels import ROLES
 from contract.clock import SystemClock
 from contract.config import Config
 from contract.config_file import ConfigMistakes, locate_config
@@ -73,7 +74,7 @@ def config_example() -> None:
 
 @app.command("keys", cls=Command)
 def config_keys(directory: Annotated[Path, typer.Argument(help="Empty folder.")]) -> None:
-    """Make the keys that encrypt tcp connections between hosts."""
+    """Make the keys that encrypt tcp connections between hosts: a pair for each role."""
 
     make_keys(directory)
 
@@ -153,13 +154,14 @@ def print_example() -> None:
 
 
 def make_keys(directory: Path) -> None:
-    """Key pairs for a station in `directory`.
+    """Key pairs for the roles of a station in `directory`.
 
     Raises:
         ConfigError: it holds keys already or cannot be written.
     """
     create_keys(directory)
     Screen().say(
-        f"{directory}: server and client keys. Copy the folder to each host of the station; "
-        "server.key_secret only to those that bind (scorer and sinks)."
+        f"{directory}: a key pair for each of {', '.join(ROLES)}. Copy *.key to each host of the "
+        "station, ROLE.key_secret only to the hosts that act as this role, and accepted/ to those "
+        "of scorer and sinks."
     )

@@ -184,7 +184,8 @@ def _table(books: Sequence[BookDocument]) -> Table:
 
 
 def _told_table(books: Sequence[BookDocument]) -> Table:
-    caption = "; ".join(f"{told}: {text}" for told, text in TOLD.items())
+    meanings = "; ".join(f"{told}: {text}" for told, text in TOLD.items())
+    caption = f"{meanings}. Several in one write are told as the worst of them"
     table = Table(title="what the PLC was told of them", caption=caption)
     for heading in ("line", "camera", "started (UTC)"):
         table.add_column(heading)

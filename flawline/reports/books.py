@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract.clock import NS_PER_S
+from contract.errors import StorageError
 from flawline.reports.period import Period
 
 if TYPE_CHECKING:
@@ -44,23 +45,29 @@ def is_kept(book: Book, *, running: bool | None, now_ns: int) -> bool:
 def close_all(store: Store, journal: Path, *, now_ns: int) -> list[Book]:
     """Close the open books of a station that does not run: frames without an outcome are lost.
 
-    What was judged, and may have been told, is booked first.
+    What was judged, and may have been told, is booked first, and the journal removed.
 
     Raises:
-        StorageError: the store cannot be written, or the journal not read.
+        StorageError: the store cannot be written, or the journal not read or removed.
     """
     from sinks.evidence.evidence import evidence_path
     from sinks.journal import read_notes
     from sinks.recorder.draft import Draft
 
     draft = Draft(store, now_ns=now_ns, now_s=0.0)
-    for arrival, _ in read_notes(journal)[0]:
+    notes, num_odd = read_notes(journal)
+    for arrival, _ in notes:
         draft.verdict(arrival, evidence_path(arrival))
     for stream in {book.key for book in store.books(open_only=True)} | draft.books.keys():
         draft.supersede(stream)
         draft.lose_all(stream)
     draft.finish()
     store.write(events=draft.events, drops=draft.drops, books=draft.books.values())
+    if not num_odd:  # Else the next sinks say so.
+        try:
+            journal.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot remove {journal}: {error.strerror}") from None
     return list(draft.books.values())
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from contract.clock import Clock, SystemClock
+from contract.clock import Clock
 from contract.config import Config
 from contract.config_file import load_config
 from contract.errors import ConfigError, StorageError
 from contract.messages import Outcome
 from contract.process import Every
+from contract.timeline import Timeline
 from flawline.station.accepted import accept, forget
 from flawline.station.board import Rates, board
 from flawline.station.complaints import AGAIN_S, Complaints, complain
@@ -48,7 +49,9 @@ class Station:
         clock: Clock | None = None,
     ) -> None:
         self._on_turn = on_turn
-        clock = clock or SystemClock()
+        # Held here, the time outlasts whatever becomes of the processes.
+        self._timeline = Timeline(config.run_directory)
+        clock = clock or self._timeline
         self._config = config
         self._config_path = config_path
         self._display = display
@@ -79,6 +82,7 @@ class Station:
         self._ends_by_itself = not self._stop()
         self._supervisor.stop()
         forget(self._config)
+        self._timeline.close()
 
     def start(self) -> None:
         """Start the processes.

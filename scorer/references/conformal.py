@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from contract.errors import ConfigError
 from contract.section import Score
@@ -94,7 +94,7 @@ def promise(scores: Sequence[float], rate: float) -> Promise:
     require_enough(num, rate)
     place = _place(num, rate)
     threshold = math.nextafter(sorted(scores)[place - 1], math.inf)
-    bound = float(beta.ppf(CONFIDENCE, num + 1 - place, place))
+    bound = float(betaincinv(num + 1 - place, place, CONFIDENCE))
     return Promise(min(1.0, threshold), rate, bound)
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 MIN_PICTURES: Final = 8
 MAX_FAIL_SHARE: Final = 0.1
@@ -107,7 +107,7 @@ def outside_stream(threshold: float, scores: Sequence[float]) -> list[str]:
         ]
     low, high = min(scores), max(scores)
     between = f"{num} frames of the stream score {low:.4f} to {high:.4f}"
-    if num_fail and beta.ppf(1 - CONFIDENCE, num_fail, num - num_fail + 1) > MAX_FAIL_SHARE:
+    if num_fail and betaincinv(num_fail, num - num_fail + 1, 1 - CONFIDENCE) > MAX_FAIL_SHARE:
         return [
             f"the FAIL threshold {threshold:.4f} is too low for this stream: {between}, and "
             f"{num_fail} of them would FAIL. Do the references show what the camera sees?"

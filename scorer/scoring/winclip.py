@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import torch
 from torch import Tensor
@@ -24,8 +24,10 @@ from scorer.scoring.memory import Bank, ReferenceMemory, fill_banks, fingerprint
 from scorer.scoring.scoring import AssociationMap, Result, Scoring
 from scorer.windows.backbone import Backbone, Needs
 from scorer.windows.features import Features
-from scorer.windows.patches import PatchEncoder
 from scorer.windows.tiling import Tiling
+
+if TYPE_CHECKING:
+    from scorer.windows.patches import PatchEncoder
 
 PAPER_LANGUAGE_WEIGHT: Final = 0.5
 BLOCK_IMAGES: Final = 16
@@ -137,6 +139,9 @@ class WinClip:
         if association is not None:
             if association_weights is None:
                 raise ModelError(f"{association} has no weights", "give a local file")
+            # Here, because it brings timm, seconds of a start that few need.
+            from scorer.windows.patches import PatchEncoder
+
             encoder = PatchEncoder(
                 association,
                 Path(association_weights),

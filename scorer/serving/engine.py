@@ -21,6 +21,7 @@ from contract.messages import (
 from contract.reasons import Reason
 from scorer.scoring.memory import Fingerprint
 from scorer.serving.batch import BatchScorer, Scored
+from scorer.serving.clocks import CameraClocks
 from scorer.serving.cost import LEARNING_RATE, Cost
 from scorer.serving.drift import DriftWatch
 from scorer.serving.evidence import Snapshot, wants_picture
@@ -90,6 +91,7 @@ class Engine:
         self._dtype = dtype
         self._cost = cost
         self._pass_sample_fraction = pass_sample_fraction
+        self._clocks = CameraClocks(clock)
         self._delivery_ids = count()
         self._camera_tokens: dict[Camera, int] = {}
         self._camera_scored_s: dict[Camera, float] = {}
@@ -110,6 +112,8 @@ class Engine:
         state = self._lines.get(frame.header.line)
         job = Job(frame, received_ns, 0 if state is None else state.num_tokens)
         unfit = _unfit(frame, state)
+        if unfit is None and not self._clocks.is_trusted(frame.header, received_ns):
+            unfit = Decision(Outcome.INVALID, Reason.CLOCK)
         if unfit is not None:
             return [self._ruling(job, unfit)]
         self._scheduler.add(job)

@@ -34,6 +34,7 @@ OUTBOX_VERDICTS = 1024
 RESEND_AFTER_S = 2.0
 RELOAD_S = 0.5
 DRAIN_IDLE_S = 0.3
+COMPLAIN_S = 10.0
 FAREWELL_S = 3.0
 # More than a camera's frames on their way: twice the high-water mark, and the kernel's buffer.
 IN_FLIGHT_FRAMES = 16
@@ -71,6 +72,7 @@ class Service:
     ) -> None:
         self._shell = shell
         self._config = config
+        self._sockets = sockets
         self._engine = engine
         self._scheduler = scheduler
         self._lines = lines
@@ -82,7 +84,7 @@ class Service:
         self._frames = sockets.bind("frames")
         self._control = sockets.bind("control")
         self._verdicts = sockets.connect("verdicts")
-        self._status = sockets.connect("status")
+        self._status = sockets.connect("status", role="scorer")
         self._poller, self._other_poller = zmq.Poller(), zmq.Poller()
         self._poller.register(self._frames, zmq.POLLIN)
         for socket in (self._control, self._verdicts):
@@ -91,6 +93,7 @@ class Service:
         self._heartbeat = Every(HEARTBEAT_S, shell.clock)
         self._reload = Every(RELOAD_S, shell.clock)
         self._wire_errors = 0
+        self._complain = Every(COMPLAIN_S, shell.clock)
         self._received_s = shell.clock.monotonic_s()
         self._acknowledged = 0
         self._may_read: int | None = None
@@ -189,8 +192,7 @@ class Service:
             try:
                 frame = decode_frame(parts)
             except WireError as error:
-                self._wire_errors += 1
-                log.warning("frame dropped: %s", error)
+                self._broken("frame", error)
                 continue
             self._collector.see(frame)
             for judged in self._engine.submit(frame, self._shell.clock.wall_ns()):
@@ -212,12 +214,16 @@ class Service:
             except zmq.Again:
                 return
             except WireError as error:
-                self._wire_errors += 1
-                log.warning("acknowledgement dropped: %s", error)
+                self._broken("acknowledgement", error)
                 continue
             if isinstance(message, AckMessage):
                 self._outbox.acknowledge(message.delivery_ids)
                 self._acknowledged += len(message.delivery_ids)
+
+    def _broken(self, what: str, error: WireError) -> None:
+        self._wire_errors += 1
+        if self._complain.due():
+            log.warning("%s dropped: %s", what, error)
 
     def _answer(self) -> None:
         try:
@@ -237,7 +243,8 @@ class Service:
                 shadows=self._engine.shadows.reports(),
             )
         except FlawlineError as error:
-            self._wire_errors += isinstance(error, WireError)
+            if isinstance(error, WireError):
+                self._broken("question", error)
             reply = ReplyMessage(ok=False, text=str(error)[:4096])
         self._control.send(encode(reply))
 
@@ -278,6 +285,7 @@ class Service:
             wire_errors=self._wire_errors,
             frames_scored=sum(self._engine.outcomes.values()),
             pictures_dropped=self._evidence.dropped,
+            connections_refused=dict(self._sockets.refused),
             process_restarts=self._process_restarts,
         )
         try:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,11 +17,13 @@ from scorer.clip.models import LoadedClip
 from scorer.clip.presets import IMAGE, PATCH, window
 from scorer.windows.cache import WindowCache
 from scorer.windows.features import Features, Wanted
-from scorer.windows.patches import PatchEncoder
 from scorer.windows.pixels import Preprocessor
 from scorer.windows.precision import compute_dtype
 from scorer.windows.tiling import Tiling, make_tiling
 from scorer.windows.tower import ImageTower
+
+if TYPE_CHECKING:
+    from scorer.windows.patches import PatchEncoder
 
 Needs = frozenset[str]
 """What scores are made of: names of `clip.presets`, such as IMAGE, PATCH and `window(2)`."""

@@ -9,8 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2.functional import resize
 
 from contract.errors import ImageError
 from contract.image import Pixels
@@ -68,6 +66,10 @@ def _resized(image: npt.NDArray[Any], size_px: int) -> Tensor:
     tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)
     if tensor.shape[1:] == (size_px, size_px):
         return tensor
+    # Here, because they load torch's compiler: frames come in their size, and need not wait for it.
+    from torchvision.transforms.v2 import InterpolationMode
+    from torchvision.transforms.v2.functional import resize
+
     resized: Tensor = resize(
         tensor, [size_px, size_px], interpolation=InterpolationMode.BICUBIC, antialias=True
     )

@@ -17,6 +17,7 @@ from contract.telling import Told
 from sinks.ledger.intervals import Intervals, Range, size
 
 RESOLUTION_S = 0.25
+MAX_REASONS = 64
 
 
 class _Mark(NamedTuple):
@@ -144,9 +145,15 @@ class Book:
         new = self.settled.add(first, last)
         self.counts[outcome] += size(new)
         if outcome is Outcome.UNSCORED and new:
-            self.unscored[reason or Reason.UNKNOWN] += size(new)
+            self.unscored[self._kept(reason)] += size(new)
         self._forget_settled()
         return new
+
+    def _kept(self, reason: str | None) -> str:
+        """The reason under which it is counted: senders may give any, and the book is one row."""
+        if reason is None or (reason not in self.unscored and len(self.unscored) >= MAX_REASONS):
+            return Reason.UNKNOWN
+        return reason
 
     def _lose(self, through: int) -> list[Range]:
         gaps = self.settled.gaps(0, through - 1)

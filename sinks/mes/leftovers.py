@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,8 @@ class Leftovers:
             raise StorageError(f"cannot read {self._path}: {error.strerror}") from None
         except ValidationError:
             aside = self._path.with_suffix(".damaged")
-            self._path.replace(aside)
+            with suppress(OSError):
+                self._path.replace(aside)
             raise StorageError(
                 f"{aside} holds no events", "what it held is in the event store, too"
             ) from None

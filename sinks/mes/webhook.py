@@ -113,7 +113,9 @@ class Webhook:
         if not types:
             return True
         path = self._evidence_path(arrival)
-        event = Event.of(arrival.header, arrived_ns=arrival.arrived_ns, evidence=path)
+        event = Event.of(
+            arrival.header, arrived_ns=arrival.arrived_ns, evidence=path, plc=arrival.telling
+        )
         refused = [each for each in types if not self._put(Notice.of_verdict(event, each))]
         if len(refused) > 1:  # The caller counts one.
             self._metrics.dropped(self.name, DeliveryReason.QUEUE_FULL, len(refused) - 1)
@@ -138,17 +140,23 @@ class Webhook:
     def work(self, stop: threading.Event) -> None:
         """Deliver until `stop`; then once each what is left, for `GIVE_UP_S` at most."""
         left = self._left = self._left_before() if self._left is None else self._left
-        with httpx.Client(trust_env=False) as client:
+        try:
+            with httpx.Client(trust_env=False) as client:
+                self._work(client, left, stop)
+        finally:
+            if stop.is_set():
+                self._keep(left + self._queued())
+
+    def _work(self, client: httpx.Client, left: list[Notice], stop: threading.Event) -> None:
+        self._deliver_all(client, left, stop)
+        if not left:
+            self._keep([])
+        while not stop.is_set():
+            with contextlib.suppress(queue.Empty):
+                left.append(self._queue.get(timeout=IDLE_S))
             self._deliver_all(client, left, stop)
-            if not left:
-                self._keep([])
-            while not stop.is_set():
-                with contextlib.suppress(queue.Empty):
-                    left.append(self._queue.get(timeout=IDLE_S))
-                self._deliver_all(client, left, stop)
-            left += self._queued()
-            self._deliver_all(client, left, stop, within_s=GIVE_UP_S)
-        self._keep(left)
+        left += self._queued()
+        self._deliver_all(client, left, stop, within_s=GIVE_UP_S)
 
     def _deliver_all(
         self,

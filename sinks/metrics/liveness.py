@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from contract.channels import CHANNELS
 from contract.clock import NS_PER_S, Clock
 from contract.messages import CameraMessage, CameraState, ProcessMessage, StatusMessage
+from contract.reasons import RefusalReason
 from sinks.metrics.roster import Camera, Cameras
 
 INGEST = "ingest"
@@ -20,8 +21,8 @@ _LABELS = ("station", "line", "camera")
 class Liveness(Collector):
     """Cameras up or down, age of their newest frame, and age of each process's heartbeat.
 
-    A camera that is silent since a reload removed it is gone, not down. One that was heard of and
-    stands in no configuration of this host is expected like any other.
+    A camera that is silent since a reload removed it is gone, not down. One that is in no
+    configuration of this host is not here at all: it would be a label that somebody sent.
 
     Args:
         roster: the cameras that there should be now.
@@ -63,17 +64,31 @@ class Liveness(Collector):
             "Pictures of verdicts that found no room on their way to the sinks",
             labels=("stage",),
         )
+        broken = CounterMetricFamily(
+            "flawline_process_wire_errors",
+            "Messages to a process that break the wire contract",
+            labels=("stage",),
+        )
+        refused = CounterMetricFamily(
+            "flawline_connections_refused",
+            "Connections to the ports of a process that were cut off, or showed no key",
+            labels=("stage", "reason"),
+        )
         configured, removed = self._roster()
-        for camera in sorted(configured | (self._cameras.copy().keys() - removed)):
+        for camera in sorted(configured):
             expected.add_metric(camera, 1.0)
         ages = {}
         for process, (heard_s, beat) in self._processes.copy().items():
             ages[process] = now_s - heard_s
             dropped.add_metric([process], beat.pictures_dropped)
+            broken.add_metric([process], beat.wire_errors)
+            for reason in RefusalReason:
+                if beat.connections_refused is not None:
+                    refused.add_metric([process, reason], beat.connections_refused.get(reason, 0))
         for camera, (heard_s, message) in self._cameras.copy().items():
             age_s = now_s - heard_s
             streaming = message.state is CameraState.STREAMING and age_s <= self._silent_after_s
-            if camera in removed and not streaming:
+            if camera not in configured and not (camera in removed and streaming):
                 continue
             up.add_metric(camera, float(streaming))
             if message.newest_frame_ns is not None:
@@ -83,4 +98,4 @@ class Liveness(Collector):
                 ages[INGEST] = max(ages.get(INGEST, 0.0), age_s)
         for stage, age_s in ages.items():
             heartbeat_age.add_metric([stage], age_s)
-        yield from (up, expected, frame_age, heartbeat_age, dropped)
+        yield from (up, expected, frame_age, heartbeat_age, dropped, broken, refused)

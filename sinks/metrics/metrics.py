@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 
 import prometheus_client as prometheus
@@ -21,12 +22,13 @@ from contract.clock import NS_PER_S, Clock
 from contract.config_sinks import MetricsSettings
 from contract.errors import AddressInUse, ConfigError
 from contract.messages import CameraMessage, StatusMessage, StreamKey, VerdictMessage
-from contract.reasons import DeliveryReason
+from contract.reasons import DeliveryReason, Reason
 from sinks.arrival import Arrival
 from sinks.ledger.book import Book, Settled
+from sinks.metrics.exporter import Exporter
 from sinks.metrics.liveness import Liveness
 from sinks.metrics.restarts import Restarts
-from sinks.metrics.roster import Cameras
+from sinks.metrics.roster import Camera, Cameras
 from sinks.metrics.totals import Totals
 
 LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
@@ -34,6 +36,8 @@ SCORE_BUCKETS = tuple(step / 20 for step in range(1, 21))
 ERROR_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 SHARE_BUCKETS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 CAMERA = ("station", "line", "camera")
+UNKNOWN_CAMERA = ("unknown", "unknown", "unknown")
+REASON_LABELS = frozenset({*Reason, None})
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +47,17 @@ class Metrics:
 
     Args:
         roster: the cameras that there should be now.
+
+    Attributes:
+        wire_errors: messages that broke the wire contract.
     """
 
     def __init__(self, *, clock: Clock, version: str, roster: Callable[[], Cameras]) -> None:
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self.wire_errors = 0
         self._clock = clock
+        self._roster = roster
         self._totals = Totals()
         self._liveness = Liveness(clock, roster)
         self._restarts = Restarts()
@@ -109,6 +118,12 @@ class Metrics:
         self._dropped = counter("sink_dropped", "Verdicts a sink did not deliver", "sink", "reason")
         self._errors = counter("sink_errors", "Errors of a sink", "sink", "reason")
         self._wire_errors = counter("wire_errors", "Messages that break the wire contract")
+        self._unknown = counter(
+            "unknown_messages",
+            "Messages about cameras or processes that are not configured: booked alone, or refused",
+            "channel",
+            "standing",
+        )
         self._open_frames = gauge("ledger_open_frames", "Admitted frames without an outcome")
         self._pruned = counter("pruned_rows", "Events and drops that were deleted by age")
         self._contradictions = counter(
@@ -117,14 +132,23 @@ class Metrics:
         self._told_otherwise = counter(
             "told_otherwise", "Frames of which the PLC was told what is not booked", *CAMERA
         )
+        self._clock_offset = gauge(
+            "clock_offset_seconds",
+            "How far a process's clock is ahead of the sinks', less its quickest message's way",
+            "process",
+        )
+        self._clock_step = gauge(
+            "clock_step_seconds",
+            "By how much the clock of the sinks' host was set since the station's time began",
+        )
         gauge("build_info", "Version of the software", "version").labels(version).set(1)
         self.registry.register(self._liveness)
         self.registry.register(self._restarts)
         prometheus.ProcessCollector(registry=self.registry)
 
     @contextmanager
-    def serve(self, settings: MetricsSettings) -> Iterator[int]:
-        """Export over HTTP; the port.
+    def serve(self, settings: MetricsSettings) -> Iterator[Exporter]:
+        """Export over HTTP.
 
         Raises:
             AddressInUse: something else listens there.
@@ -132,9 +156,7 @@ class Metrics:
         """
         where = f"{settings.host}:{settings.port}"
         try:
-            server, thread = prometheus.start_http_server(
-                settings.port, settings.host, self.registry
-            )
+            server = Exporter(settings.host, settings.port, self.registry, self._clock)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise AddressInUse(
@@ -145,9 +167,11 @@ class Metrics:
                 f"metrics cannot listen on {where}: {error.strerror}",
                 "set sinks.metrics.host and sinks.metrics.port",
             ) from None
+        thread = threading.Thread(target=server.serve, name="metrics", daemon=True)
+        thread.start()
         try:
-            log.info("metrics on http://%s:%d/metrics", settings.host, server.server_port)
-            yield server.server_port
+            log.info("metrics on http://%s:%d/metrics", settings.host, server.port)
+            yield server
         finally:
             server.shutdown()
             server.server_close()
@@ -155,10 +179,12 @@ class Metrics:
 
     def carry_on(self, books: Sequence[Book]) -> None:
         """Do not count again what these books had before this process started."""
+        known = self._roster().known
         with self._lock:
             for book in books:
-                self._totals.decoded(book.key, book.decoded)
-                self._totals.admitted(book.key, book.admitted)
+                if book.key[:3] in known:
+                    self._totals.decoded(book.key, book.decoded)
+                    self._totals.admitted(book.key, book.admitted)
 
     def observe(self, message: StatusMessage) -> None:
         """Take note of a heartbeat and of running totals."""
@@ -221,21 +247,28 @@ class Metrics:
         contradictions: Mapping[StreamKey, int],
         told_otherwise: Mapping[StreamKey, int],
     ) -> None:
-        """Count outcomes that are in the store."""
+        """Count outcomes that are in the store; of cameras that are not configured, together."""
+        known = self._roster().known
         for settled, count in tally.items():
-            self._verdicts.labels(
-                *settled.stream[:3], settled.outcome.value, settled.reason or ""
-            ).inc(count)
+            camera = _label(settled.stream, known)
+            reason = settled.reason if settled.reason in REASON_LABELS else Reason.UNKNOWN
+            self._verdicts.labels(*camera, settled.outcome.value, reason or "").inc(count)
         for stream, count in contradictions.items():
-            self._contradictions.labels(*stream[:3]).inc(count)
+            self._contradictions.labels(*_label(stream, known)).inc(count)
         for stream, count in told_otherwise.items():
-            self._told_otherwise.labels(*stream[:3]).inc(count)
+            self._told_otherwise.labels(*_label(stream, known)).inc(count)
 
     def open_frames(self, count: int) -> None:
         self._open_frames.set(count)
 
     def watch_queue(self, sink: str, length: Callable[[], int]) -> None:
         self._queue_items.labels(sink).set_function(length)
+
+    def watch_clock(self, process: str, ahead_s: Callable[[], float]) -> None:
+        self._clock_offset.labels(process).set_function(ahead_s)
+
+    def watch_clock_step(self, step_s: Callable[[], float]) -> None:
+        self._clock_step.set_function(step_s)
 
     def dropped(self, sink: str, reason: DeliveryReason, count: int = 1) -> None:
         """Count verdicts that `sink` will not deliver."""
@@ -249,5 +282,14 @@ class Metrics:
         """Count rows that were deleted by age."""
         self._pruned.inc(count)
 
+    def stranger(self, channel: str, standing: str) -> None:
+        """Count a message of whom nobody configured."""
+        self._unknown.labels(channel, standing).inc()
+
     def wire_error(self) -> None:
+        self.wire_errors += 1
         self._wire_errors.inc()
+
+
+def _label(stream: StreamKey, known: AbstractSet[Camera]) -> Camera:
+    return stream[:3] if stream[:3] in known else UNKNOWN_CAMERA

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from contract.messages import CameraMessage, ProcessMessage, StatusMessage
+from contract.reasons import RestartReason
 
 
 class Restarts(Collector):
@@ -24,7 +25,9 @@ class Restarts(Collector):
         if isinstance(message, ProcessMessage | CameraMessage):
             # None: nobody supervises it.
             if message.process_restarts is not None:
-                self._totals[message.process] = message.process_restarts
+                self._totals[message.process] = {
+                    reason: message.process_restarts.get(reason, 0) for reason in RestartReason
+                }
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         restarts = CounterMetricFamily(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
@@ -20,17 +21,30 @@ class Cameras(NamedTuple):
     configured: AbstractSet[Camera]
     removed: AbstractSet[Camera] = frozenset()
 
+    @property
+    def known(self) -> AbstractSet[Camera]:
+        """Both: messages about a removed one are still on their way."""
+        return self.configured | self.removed
+
 
 class Roster:
-    """Reads the configuration again once its file is another; a broken one changes nothing."""
+    """Reads the configuration again once its file is another; a broken one changes nothing.
+
+    Thread-safe.
+    """
 
     def __init__(self, config: Config, path: Path) -> None:
         self._path = path
         self._cameras = Cameras(_cameras(config))
         self._seen: tuple[int, ...] | None = None
+        self._lock = threading.Lock()
 
     def cameras(self) -> Cameras:
         """As the file says now."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> Cameras:
         state = self._state()
         if state is not None and state != self._seen:
             try:

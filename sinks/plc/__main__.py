@@ -7,7 +7,7 @@ import sys
 import threading
 
 from contract.config import Config
-from contract.errors import FlawlineError
+from contract.errors import ConfigError, FlawlineError
 from contract.process import HEARTBEAT_S, Shell, run_process
 from sinks.plc.guard import Guard
 
@@ -16,9 +16,12 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     """Guard until the shell says stop, and then until nothing is left to clear.
 
     Raises:
+        ConfigError: there is nothing to guard.
         FlawlineError: a guard fell over; a new process has to take its place.
     """
     guards = [Guard(each, shell.clock) for each in config.sinks.modbus if each.guard]
+    if not guards:
+        raise ConfigError("no PLC has a guard", "add one to sinks.modbus, or do not start this")
     stop = threading.Event()
     threads = [
         threading.Thread(target=guard.work, args=[stop], name=guard.name, daemon=True)

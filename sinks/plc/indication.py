@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from contract.messages import Outcome, VerdictMessage
+from contract.messages import Outcome
 from contract.reasons import RESULT_FAULTS, Fault
+from sinks.arrival import Arrival
 from sinks.plc.registers import NO_BITS, Status
 
-FOREVER: Final = (1 << 63) - 1
 NS_PER_MS: Final = 1_000_000
 
 
@@ -37,12 +37,9 @@ class Indication:
     camera: int
 
     @classmethod
-    def of(
-        cls, verdict: VerdictMessage, *, camera: int, review_as: Literal["PASS", "FAIL"]
-    ) -> Indication:
-        """What `verdict` of the line's camera number `camera` is to the PLC."""
-        deadline_ns = verdict.times.deadline_ns
-        until_ns = FOREVER if deadline_ns is None else deadline_ns
+    def of(cls, arrival: Arrival, *, camera: int, review_as: Literal["PASS", "FAIL"]) -> Indication:
+        """What a verdict of the line's camera number `camera` is to the PLC."""
+        verdict, until_ns = arrival.header, arrival.until_ns
         told = review_as if verdict.outcome is Outcome.REVIEW else verdict.outcome.value
         score = verdict.anomaly_score
         return cls(
@@ -72,9 +69,16 @@ class Indication:
 
     @property
     def deadline_ms(self) -> int:
-        """Until when the result bits count, in Unix time; 0: there is no limit."""
-        until_ns = self.fail_until_ns if self.failed else self.pass_until_ns
-        return 0 if until_ns == FOREVER else until_ns // NS_PER_MS
+        """Until when the result bits count, in Unix time."""
+        return (self.fail_until_ns if self.failed else self.pass_until_ns) // NS_PER_MS
+
+    def without_use(self) -> Indication:
+        """The same, never PASS or FAIL again."""
+        return replace(self, passed=False, failed=False)
+
+    def without_pass(self) -> Indication:
+        """The same, never PASS again."""
+        return replace(self, passed=False)
 
     def status(self, now_ns: int) -> Status:
         """The result bits at `now_ns`; none once the deadline passed."""

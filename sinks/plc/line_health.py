@@ -7,12 +7,17 @@ A finished file is no fault, but no service either: while its newest frame is fr
 ONLINE, so that the last verdicts get through; after that the code is ENDED and the heartbeat
 stops. A file that ended does not stop a line whose other cameras go on; a live camera that ended
 is a CAMERA fault, and so is one of any kind that was stopped.
+
+A clock that is ahead is a fault, because nothing is PASS then. One that is behind is a fault once
+it costs results: it is named in the place of the camera or the scorer that it makes look bad.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from contract.clock import NS_PER_S, Clock
@@ -26,6 +31,7 @@ from contract.messages import (
     ProcessState,
     StatusMessage,
 )
+from contract.offset import Offset
 from contract.reasons import EndReason, Fault
 
 SCORER = "scorer"
@@ -70,6 +76,7 @@ class LineHealth:
         self._fault_after_late = fault_after_late
         self._clock = clock
         self._start_s = clock.monotonic_s()
+        self._offsets = defaultdict[str, Offset](partial(Offset, clock))
         self._scorer_s: float | None = None
         self._useless = 0
         self._heartbeat = 0
@@ -80,6 +87,7 @@ class LineHealth:
         if isinstance(message, ProcessMessage):
             if message.process.startswith(SCORER) and message.state is not ProcessState.STARTING:
                 self._scorer_s = now_s
+                self._hear(SCORER, message.sent_ns)
             return
         camera = self._camera(message)
         if camera is None:
@@ -91,6 +99,7 @@ class LineHealth:
         elif isinstance(message, EndOfStreamMessage):
             camera.ended = camera.ended and message.reason == EndReason.FINISHED
         elif isinstance(message, CameraMessage):
+            self._hear(message.process, message.sent_ns)
             camera.ended = message.state is CameraState.ENDED and not message.live
             if message.newest_frame_ns is not None and message.newest_frame_ns != camera.newest_ns:
                 camera.newest_ns = message.newest_frame_ns
@@ -139,6 +148,9 @@ class LineHealth:
             camera.waiting_s = None
         return camera
 
+    def _hear(self, process: str, sent_ns: int) -> None:
+        self._offsets[process].note(sent_ns=sent_ns, received_ns=self._clock.wall_ns())
+
     def _resolve(self, camera: _Camera, frame_id: int) -> None:
         camera.resolved = max(camera.resolved, frame_id + 1)
         waiting = camera.admitted > camera.resolved
@@ -149,12 +161,23 @@ class LineHealth:
         if camera.newest_ns is None:
             return False
         age_ns = self._clock.wall_ns() - camera.newest_ns
-        unmoved_s = self._clock.monotonic_s() - camera.fresh_s
-        return max(age_ns / NS_PER_S, unmoved_s) <= self._silence_s
+        return age_ns / NS_PER_S <= self._silence_s and self._moves(camera)
+
+    def _moves(self, camera: _Camera) -> bool:
+        return self._clock.monotonic_s() - camera.fresh_s <= self._silence_s
 
     def _scorer_is_silent(self) -> bool:
         now_s = self._clock.monotonic_s()
         return self._scorer_s is None or now_s - self._scorer_s > self._silence_s
+
+    def _clocks_disagree(self) -> bool:
+        offsets = self._offsets.values()
+        if any(offset.is_ahead for offset in offsets):
+            return True
+        if not any(offset.is_behind for offset in offsets):
+            return False
+        moving = all(camera.ended or self._moves(camera) for camera in self._cameras.values())
+        return moving and (self._camera_is_stale() or self._results_are_useless())
 
     def _camera_is_stale(self) -> bool:
         return any(
@@ -179,6 +202,7 @@ _UNHEARD: Final = frozenset({Fault.CAMERA, Fault.SCORER})
 _CHECKS: Final[tuple[tuple[Fault, Callable[[LineHealth], bool]], ...]] = (
     (Fault.ENDED, LineHealth._all_ended),
     (Fault.SCORER, LineHealth._scorer_is_silent),
+    (Fault.CLOCK, LineHealth._clocks_disagree),
     (Fault.CAMERA, LineHealth._camera_is_stale),
     (Fault.OVERDUE, LineHealth._verdicts_are_overdue),
     (Fault.LATE, LineHealth._results_are_useless),

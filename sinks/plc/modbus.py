@@ -45,16 +45,18 @@ from sinks.plc.results import Batch, Results
 
 MAX_BACK_OFF_S = 1.0
 COMPLAIN_S = 10.0
+NOT_DONE: Final = frozenset({1, 2, 3, 6, 10})
+"""Exception codes of a write that was not begun; a gateway or a device that fails sends others."""
 
 log = logging.getLogger(__name__)
 
 
 class PlcError(OSError):
-    """A write that the PLC did not take.
+    """A write that the PLC did not take, or did not say so.
 
     Attributes:
         reason: label of the error counter: `connection` or `refused`.
-        perhaps: it left, and no answer came: the PLC may have taken it.
+        perhaps: it left, and no answer excludes that the PLC took it.
     """
 
     def __init__(self, text: str, *, reason: DeliveryReason, perhaps: bool = False) -> None:
@@ -64,8 +66,8 @@ class PlcError(OSError):
 
 
 @dataclass(frozen=True)
-class _Told:
-    """The result that the PLC has, and what came of it when it was told."""
+class _Standing:
+    """The result that stands at the PLC, and what came of it when it was told."""
 
     result: Indication
     fault: Fault
@@ -117,8 +119,8 @@ class Plc:
         )
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._results = Results(clock, hold_s=settings.hold_s)
-        self._told: _Told | None = None
+        self._results = Results(clock, name=settings.name, hold_s=settings.hold_s)
+        self._standing: _Standing | None = None
         self._sequence = 0
         self._connected = False
         self._complain = Every(COMPLAIN_S, clock)
@@ -128,7 +130,7 @@ class Plc:
         """Take a verdict of the line; there is always room, because results merge."""
         header = arrival.header
         camera = self._cameras.get(header.camera, UNKNOWN_CAMERA)
-        result = Indication.of(header, camera=camera, review_as=self._review_as)
+        result = Indication.of(arrival, camera=camera, review_as=self._review_as)
         with self._lock:
             self._health.verdict(header, header.frame_id)
             self._results.add(arrival, result)
@@ -211,18 +213,19 @@ class Plc:
             now_ns = self._clock.wall_ns()
             ready = self._results.ready
             if ready and not ready.fault(now_ns):
+                # Before the fault of useless results is asked for: this one ends it.
                 self._health.useful()
             fault = self._health.fault()
             batch = self._results.take(fault, now_ns)
-            told = _Told(batch.indication, batch.fault) if batch else self._told
+            standing = _Standing(batch.indication, batch.fault) if batch else self._standing
             sequence = self._sequence + (batch.count if batch else 0)
-            block = self._block(told, fault, sequence, now_ns)
+            block = self._block(standing, fault, sequence, now_ns)
         if batch:
             self._tell(client, batch, block)
         else:
             self._send(client, block)
         with self._lock:
-            self._told, self._sequence = told, sequence
+            self._standing, self._sequence = standing, sequence
 
     def _tell(self, client: ModbusTcpClient, batch: Batch, block: RegisterBlock) -> None:
         """Write `block`, which is the first to tell `batch`."""
@@ -243,25 +246,27 @@ class Plc:
             if batch.fault not in _USEFUL:
                 self._health.useless(batch.count)
 
-    def _block(self, told: _Told | None, fault: Fault, sequence: int, now_ns: int) -> RegisterBlock:
+    def _block(
+        self, standing: _Standing | None, fault: Fault, sequence: int, now_ns: int
+    ) -> RegisterBlock:
         """The registers: a line with a fault never shows PASS or FAIL."""
         status = NO_BITS
         if fault is Fault.NONE:
-            status = Status.ONLINE | (told.bits(now_ns) if told else NO_BITS)
+            status = Status.ONLINE | (standing.bits(now_ns) if standing else NO_BITS)
         elif FAULTS[fault].raises_fault:
             status = Status.FAULT
-        if told is None:
+        if standing is None:
             return RegisterBlock(
                 status=status, fault=fault, heartbeat=self._health.heartbeat, sequence=sequence
             )
         return RegisterBlock(
             status=status,
-            fault=fault or told.fault,
-            score=told.result.score,
-            outcome=OUTCOME_CODES[told.outcome],
-            frame_id=told.result.frame_id,
-            camera=told.result.camera,
-            deadline=told.result.deadline_ms,
+            fault=fault or standing.fault,
+            score=standing.result.score,
+            outcome=OUTCOME_CODES[standing.outcome],
+            frame_id=standing.result.frame_id,
+            camera=standing.result.camera,
+            deadline=standing.result.deadline_ms,
             heartbeat=self._health.heartbeat,
             sequence=sequence,
         )
@@ -289,6 +294,7 @@ class Plc:
                 f"{settings.base_register + len(block.words()) - 1} of device "
                 f"{settings.device_id} refused ({answer})",
                 reason=DeliveryReason.REFUSED,
+                perhaps=answer.exception_code not in NOT_DONE,
             )
         self._connected = True
         if self._said_connected is not True:
@@ -312,7 +318,9 @@ class Plc:
 
     def _say_stopped(self, client: ModbusTcpClient) -> None:
         with self._lock:
-            block = self._block(self._told, Fault.STOPPED, self._sequence, self._clock.wall_ns())
+            block = self._block(
+                self._standing, Fault.STOPPED, self._sequence, self._clock.wall_ns()
+            )
         try:
             self._connect(client)
             self._send(client, block)

@@ -123,7 +123,8 @@ class RegisterBlock:
             self.outcome,
             self.frame_id % (1 << 32),
             self.camera,
-            self.deadline % (1 << 32),
+            # 0 would be no limit.
+            self.deadline % (1 << 32) or (1 if self.deadline else 0),
             self.heartbeat % (1 << 16),
             self.sequence % (1 << 16),
         )

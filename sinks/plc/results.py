@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from contract.clock import NS_PER_S, Clock
+from contract.clock import Clock
 from contract.messages import SCORED
 from contract.reasons import Fault, Reason
 from contract.telling import Telling, Told
@@ -19,9 +19,6 @@ from sinks.arrival import Arrival
 from sinks.plc.indication import Indication
 from sinks.plc.registers import Status
 
-NO_DEADLINE_NS: Final = 2 * NS_PER_S  # after arrival, for a verdict that has no deadline
-PERHAPS: Final = Telling(told=Told.UNKNOWN)
-NEVER: Final = Telling(told=Told.UNTOLD)
 _TOLD: Final = ((Status.PASS, Told.PASS), (Status.FAIL, Told.FAIL))
 
 
@@ -46,6 +43,12 @@ class Batch:
         return self.indication.count
 
     @property
+    def is_spoiled(self) -> bool:
+        """Whether what was good or bad is booked as LATE if this write may have told it."""
+        pairs = zip(self.taken, self.judged, strict=True)
+        return any(waited.header is not judged.header for waited, judged in pairs)
+
+    @property
     def newly_judged(self) -> list[Arrival]:
         """Those of `judged` that no write may have told before."""
         pairs = zip(self.taken, self.judged, strict=True)
@@ -56,11 +59,14 @@ class Results:
     """What waits to be told, and what was told and waits to be booked.
 
     Args:
+        name: of the PLC.
         hold_s: how long a result stands at least before the next may be told.
     """
 
-    def __init__(self, clock: Clock, *, hold_s: float) -> None:
+    def __init__(self, clock: Clock, *, name: str, hold_s: float) -> None:
         self._clock = clock
+        self._perhaps = Telling(name=name, told=Told.UNKNOWN)
+        self._never = Telling(name=name, told=Told.UNTOLD)
         self._hold_s = hold_s
         self._held_until_s = clock.monotonic_s()
         self._waiting: Indication | None = None
@@ -103,7 +109,7 @@ class Results:
             ready,
             ready.fault(now_ns) or withheld,
             taken,
-            tuple(_judged(each, now_ns, withheld=bool(withheld)) for each in taken),
+            tuple(self._judged(each, now_ns, withheld=bool(withheld)) for each in taken),
         )
         self._waiting, self._untold = None, []
         return self._on_its_way
@@ -112,14 +118,16 @@ class Results:
         """The PLC took `batch`, which showed `bits`."""
         self._held_until_s = self._clock.monotonic_s() + self._hold_s
         told = next((told for bit, told in _TOLD if bits & bit), Told.NOTHING)
-        telling = Telling(told=told, told_ns=self._clock.wall_ns(), num_results=batch.count)
+        answered = {"told_ns": self._clock.wall_ns(), "num_results": batch.count}
+        telling = self._perhaps.model_copy(update={"told": told, **answered})
         if self._on_its_way is not batch:
             return
         self._on_its_way = None
         for arrival in batch.judged:
             outcome = arrival.header.outcome
             # What no answer came to may have been told in time, and this is too late.
-            unsure = telling.contradicts(outcome, judged=outcome)
+            otherwise = telling.contradicts(outcome, judged=outcome)
+            unsure = otherwise and told is not Told.PASS
             self._concluded.append(arrival if unsure else arrival.with_telling(telling))
 
     def put_back(self, batch: Batch, *, perhaps_told: bool) -> None:
@@ -127,23 +135,29 @@ class Results:
         if self._on_its_way is not batch:
             return
         self._on_its_way = None
+        again = batch.indication
+        if perhaps_told and batch.is_spoiled:
+            again = again.without_use()
         self._untold = [*(batch.judged if perhaps_told else batch.taken), *self._untold]
-        self._waiting = batch.indication.then(self._waiting) if self._waiting else batch.indication
+        self._waiting = again.then(self._waiting) if self._waiting else again
 
     def expire(self) -> None:
         """Give up telling what is too late by now. The PLC hears of it with the next write."""
         now_ns = self._clock.wall_ns()
         waiting, self._untold = self._untold, []
         for arrival in waiting:
-            if now_ns > _until_ns(arrival):
-                self._concluded.append(_given_up(arrival))
+            if now_ns > arrival.until_ns:
+                self._concluded.append(self._given_up(arrival))
             else:
                 self._untold.append(arrival)
+        if self._waiting and len(self._untold) < len(waiting):
+            # Also if the clock steps back: it is booked as too late.
+            self._waiting = self._waiting.without_pass()
 
     def give_up(self) -> None:
         """Tell nothing more."""
         self._concluded += self._on_its_way.judged if self._on_its_way else ()
-        self._concluded += map(_given_up, self._untold)
+        self._concluded += map(self._given_up, self._untold)
         self._waiting, self._untold, self._on_its_way = None, [], None
 
     def concluded(self) -> list[Arrival]:
@@ -156,27 +170,20 @@ class Results:
         """Whether nothing has to be told or booked any more."""
         return not (self._untold or self._on_its_way or self._concluded)
 
+    def _judged(self, arrival: Arrival, now_ns: int, *, withheld: bool) -> Arrival:
+        """What a verdict counts as if it is told now. What may have been told keeps its worth."""
+        if arrival.telling is not None:
+            return arrival
+        if arrival.header.outcome in SCORED:
+            if now_ns > arrival.until_ns:
+                arrival = arrival.spoiled(Reason.NOT_TOLD)
+            elif withheld:
+                arrival = arrival.spoiled(Reason.WITHHELD)
+        return arrival.with_telling(self._perhaps)
 
-def _judged(arrival: Arrival, now_ns: int, *, withheld: bool) -> Arrival:
-    """What a verdict counts as if it is told now. What may have been told keeps its worth."""
-    if arrival.telling is not None:
-        return arrival
-    if arrival.header.outcome in SCORED:
-        if now_ns > _until_ns(arrival):
-            arrival = arrival.late(Reason.NOT_TOLD)
-        elif withheld:
-            arrival = arrival.late(Reason.WITHHELD)
-    return arrival.with_telling(PERHAPS)
-
-
-def _given_up(arrival: Arrival) -> Arrival:
-    if arrival.telling is not None:
-        return arrival
-    if arrival.header.outcome in SCORED:
-        arrival = arrival.late(Reason.NOT_TOLD)
-    return arrival.with_telling(NEVER)
-
-
-def _until_ns(arrival: Arrival) -> int:
-    deadline_ns = arrival.header.times.deadline_ns
-    return arrival.arrived_ns + NO_DEADLINE_NS if deadline_ns is None else deadline_ns
+    def _given_up(self, arrival: Arrival) -> Arrival:
+        if arrival.telling is not None:
+            return arrival
+        if arrival.header.outcome in SCORED:
+            arrival = arrival.spoiled(Reason.NOT_TOLD)
+        return arrival.with_telling(self._never)

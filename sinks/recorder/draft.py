@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from contract.messages import (
     CameraMessage,
@@ -19,6 +19,9 @@ from sinks.ledger.book import Book, Settled
 from sinks.ledger.intervals import Range, size
 from sinks.store.event import Event
 from sinks.store.rows import Drop
+
+SPOILED: Final = frozenset({Outcome.LATE, Outcome.INVALID})
+"""What the sinks may have made of a verdict, which comes again as it was sent."""
 
 
 class Library(Protocol):
@@ -49,7 +52,7 @@ class Draft:
         books: working copies of every book that was touched.
         tally: frames that were settled here.
         contradictions: frames that somebody wanted to give a second, different outcome.
-        told_otherwise: frames of which the PLC was told what the book does not say.
+        told_otherwise: streams and frames of which the PLC was told what the book does not say.
         deliveries: what is stored once this draft is.
     """
 
@@ -63,7 +66,7 @@ class Draft:
         self.drops: list[Drop] = []
         self.tally: Counter[Settled] = Counter()
         self.contradictions: Counter[StreamKey] = Counter()
-        self.told_otherwise: Counter[StreamKey] = Counter()
+        self.told_otherwise: list[tuple[StreamKey, int]] = []
         self.deliveries: list[Stored] = []
 
     def book(self, stream: StreamKey) -> Book:
@@ -96,7 +99,7 @@ class Draft:
             self._tell(book, arrival, header.outcome)
         else:
             before = self._outcomes.get(frame) or self._library.outcome(*frame)
-            if before not in (arrival.sent, header.outcome, Outcome.LATE):
+            if before not in {arrival.sent, header.outcome} | SPOILED:
                 self.contradictions[header.stream] += 1
             if before is None and (arrival.first or not arrival.identity):
                 # Booked without a verdict: as lost, or dropped.
@@ -111,7 +114,7 @@ class Draft:
         book.told[telling.told] += 1
         if telling.contradicts(booked, judged=arrival.header.outcome):
             book.told_otherwise += 1
-            self.told_otherwise[book.key] += 1
+            self.told_otherwise.append((book.key, arrival.header.frame_id))
 
     def drop(self, message: DropMessage) -> None:
         """Book frames that ingest gave up."""

@@ -22,9 +22,9 @@ Item = Arrival | DropMessage | EndOfStreamMessage
 class Inbox:
     """A bounded queue of items, and beside it the newest totals of each stream.
 
-    Verdicts that came before may fill it to `size`. Drops and ends, which nobody sends again, have
-    as much room again to themselves. A verdict that came first has been told, maybe of a scorer
-    that will not live to send it again: for those there is much room.
+    Verdicts that came before may fill it to `size`. A verdict that came first has been told, maybe
+    of a scorer that will not live to send it again: for those there is much room. Drops and ends,
+    which nobody sends again, have `size` beyond that to themselves.
     """
 
     def __init__(self, size: int, clock: Clock) -> None:
@@ -44,7 +44,7 @@ class Inbox:
         if isinstance(item, Arrival):
             room *= FIRST_ROOM if item.first else 1
         else:
-            room *= 2
+            room *= FIRST_ROOM + 1
         if self._queue.qsize() >= room:
             return False
         self._queue.put(item)

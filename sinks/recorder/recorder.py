@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from tenacity import (
@@ -80,7 +81,6 @@ class Recorder:
         self._tick = Every(TICK_S, clock)
         self._complain = Every(60.0, clock)
         self._contradicted = Every(60.0, clock)
-        self._differed = Every(60.0, clock)
         self._told_pruned = Every(3600.0, clock)
         self._told_clock = Every(3600.0, clock)
         self._wall = wall
@@ -217,13 +217,13 @@ class Recorder:
         self._metrics.booked(
             draft.tally,
             contradictions=draft.contradictions,
-            told_otherwise=draft.told_otherwise,
+            told_otherwise=Counter(stream for stream, _ in draft.told_otherwise),
         )
         self._metrics.open_frames(sum(book.open_frames for book in self._books.open_books))
         if draft.contradictions and self._contradicted.due():
             log.warning("frames were given a second outcome, ignored: %s", draft.contradictions)
-        if draft.told_otherwise and self._differed.due():
-            log.error("the PLC was told what is not booked: frames of %s", draft.told_otherwise)
+        for stream, frame_id in draft.told_otherwise:
+            log.error("the PLC was told what is not booked: frame %d of %s", frame_id, stream)
 
     def _failed(self, state: RetryCallState) -> None:
         self._metrics.failed(self.name, DeliveryReason.STORAGE)

@@ -153,6 +153,14 @@ EXAMPLES: dict[str, Message] = {
         version="0.1.0",
         process_restarts={"exited": 2, "hung": 1},
     ),
+    "process_crowded": ProcessMessage(
+        station="hall-1",
+        process="scorer",
+        state=ProcessState.READY,
+        sent_ns=CAPTURED_NS,
+        version="0.2.0",
+        connections_refused={"crowded": 7, "handshake": 2},
+    ),
     "camera_restarted": CameraMessage(
         **STREAM._asdict(),
         sent_ns=CAPTURED_NS,

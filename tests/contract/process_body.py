@@ -32,6 +32,7 @@ def serves(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     """Works until it is told to stop, then says so."""
     never = Event()
     shell.ready()
+    shell.ready()
     while not shell.stopping:
         never.wait(0.02)
     print("drained", flush=True)

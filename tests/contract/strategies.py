@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from contract.codec import MAX_COUNT
 from contract.messages import (
     SCORED,
     AckMessage,
@@ -47,7 +48,7 @@ def frames(draw: st.DrawFn, max_px: int = 16384) -> FrameMessage:
     height_px, width_px = draw(st.integers(1, max_px)), draw(st.integers(1, max_px))
     return FrameMessage(
         **draw(streams),
-        frame_id=draw(counts),
+        frame_id=draw(st.integers(0, MAX_COUNT)),
         captured_ns=draw(counts),
         decoded_ns=draw(counts),
         deadline_ns=draw(maybe(counts)),

@@ -41,6 +41,11 @@ def refusal(document: dict[str, Any]) -> str:
     return str(refused.value)
 
 
+def modbus(name: str, **fields: Any) -> dict[str, Any]:
+    """An output of line `bottles`."""
+    return {"name": name, "line": "bottles", "host": "h"} | fields
+
+
 def test_the_smallest_configuration() -> None:
     config = parse(configuration())
     assert config.scorer.model.name == "flawline-mini"
@@ -142,6 +147,23 @@ def test_home_is_expanded() -> None:
         (
             configuration(sinks={"modbus": [{"name": "plc", "line": "cans", "host": "h"}]}),
             "names line cans; the lines are",
+        ),
+        (
+            configuration(
+                lines=[line(deadline_s=1)],
+                sinks={"modbus": [modbus("gate"), modbus("second", host="other")]},
+            ),
+            "modbus output for line bottles is named twice",
+        ),
+        (
+            configuration(lines=[line(deadline_s=None)], sinks={"modbus": [modbus("gate")]}),
+            "needs a deadline_s",
+        ),
+        (
+            configuration(
+                lines=[line(deadline_s=9.5)], sinks={"modbus": [modbus("gate", timeout_s=0.5)]}
+            ),
+            "that must be below sinks.lost_after_s",
         ),
         (
             configuration(sinks={"webhooks": [{"name": "mes", "url": "ftp://mes"}]}),
@@ -264,3 +286,38 @@ def test_a_host_that_a_resolver_takes_is_taken(host: str) -> None:
 def test_a_receiver_that_cannot_be_reached_ever_is_refused(url: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         WebhookSettings.model_validate({"name": "mes", "url": url})
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (f"rtsp://{'a' * 64}.plant/live", "must be a host name or an address"),
+        ("rtsp://a..b/live", "must be a host name or an address"),
+        ("rtsp://camera:rtsp/live", "the port must be a number"),
+        ("rtsp://camera:99999/live", "the port must be a number"),
+        ("rtsp://camera\x00/live", "control characters"),
+        ("clip\x00.mp4", "control characters"),
+        ("clip\n.mp4", "control characters"),
+    ],
+)
+def test_a_camera_that_can_never_be_opened_is_refused(source: str, said: str) -> None:
+    assert said in refusal(configuration(lines=[line(cameras=[camera(source=source)])]))
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "sco\x00rer", "sc@rer"])
+def test_an_endpoint_whose_host_no_resolver_takes_is_refused(host: str) -> None:
+    network = {"frames": f"tcp://{host}:5550", "curve_directory": "k"}
+    assert "must be a host name or an address" in refusal(configuration(network=network))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://[fe80::1]:554/live",
+        "v4l2:///dev/video0",
+        "Präzision 1/Bild.mp4",
+        "rtsps://münchen/a",
+    ],
+)
+def test_a_source_that_may_be_opened_is_taken(source: str) -> None:
+    parse(configuration(lines=[line(cameras=[camera(source=source)])]))

@@ -180,6 +180,7 @@ def test_a_picture_of_a_billion_pixels_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow warns before it gives up
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @settings(max_examples=100)
 @given(
     st.sampled_from(sorted(FORMATS)),

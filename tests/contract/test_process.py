@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -95,6 +96,14 @@ def test_exit_code(config: Path, body: str, code: int, said: str) -> None:
     assert said in ended.stderr
     assert "hunter2" not in ended.stderr
     assert ("Traceback" in ended.stderr) == (body == "crashes")
+
+
+def test_a_process_tells_once_how_long_its_start_took(config: Path) -> None:
+    with serving(config) as process:
+        process.terminate()
+        _, said = process.communicate()
+    [line] = [line for line in said.splitlines() if "ready after" in line]
+    assert re.search(r"ready after [\d.]+ s: imports [\d.]+ s, configuration .* the rest", line)
 
 
 def test_a_configuration_error_will_not_heal(tmp_path: Path) -> None:

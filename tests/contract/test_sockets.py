@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import zmq
 from pydantic import ValidationError
 
 from contract.channels import CHANNELS
-from contract.curve import create_keys, load_keys
+from contract.curve import GUESTS, create_keys, load_pair, load_public
 from contract.errors import AddressInUse, ConfigError, StorageError
+from contract.reasons import RefusalReason
 from contract.sockets import IO_TIMEOUT_MS, MAX_IPC_PATH_BYTES, Sockets, endpoint_of
 from tests.contract.stations import station
 
@@ -238,20 +240,20 @@ def test_tcp_without_keys(short_directory: Path, tcp_port: int) -> None:
     )
     with Sockets(config) as sockets:
         for make in (sockets.bind, sockets.connect):
-            with pytest.raises(ConfigError, match="cannot load CURVE keys"):
+            with pytest.raises(ConfigError, match="cannot load the CURVE key"):
                 make("frames")
 
 
 def test_who_binds_needs_the_server_secret(short_directory: Path, tcp_port: int) -> None:
     create_keys(short_directory / "keys")
-    (short_directory / "keys" / "server.key_secret").unlink()
+    (short_directory / "keys" / "scorer.key_secret").unlink()
     config = station(
         short_directory,
         frames=f"tcp://127.0.0.1:{tcp_port}",
         curve_directory=short_directory / "keys",
     )
     with Sockets(config) as sockets:
-        with pytest.raises(ConfigError, match=r"no server\.key_secret.*host that binds"):
+        with pytest.raises(ConfigError, match=r"no scorer\.key_secret.*hosts that act as scorer"):
             sockets.bind("frames")
 
 
@@ -260,7 +262,8 @@ def test_strangers_get_nothing_through(short_directory: Path, tcp_port: int) -> 
     create_keys(short_directory / "keys")
     endpoint = f"tcp://127.0.0.1:{tcp_port}"
     config = station(short_directory, frames=endpoint, curve_directory=short_directory / "keys")
-    keys = load_keys(short_directory / "keys")
+    server_public = load_public(short_directory / "keys", "scorer")
+    own = load_pair(short_directory / "keys", "ingest")
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     with Sockets(config) as sockets, context:
         receiver = sockets.bind("frames")
@@ -269,10 +272,9 @@ def test_strangers_get_nothing_through(short_directory: Path, tcp_port: int) -> 
         knows_server_key = context.socket(zmq.PUSH)
         public, secret = zmq.curve_keypair()
         knows_server_key.curve_publickey, knows_server_key.curve_secretkey = public, secret
-        knows_server_key.curve_serverkey = keys.server_public
+        knows_server_key.curve_serverkey = server_public
         other_server = context.socket(zmq.PUSH)
-        other_server.curve_publickey = keys.client_public
-        other_server.curve_secretkey = keys.client_secret
+        other_server.curve_publickey, other_server.curve_secretkey = own
         other_server.curve_serverkey = zmq.curve_keypair()[0]
         for stranger in (plain, knows_server_key, other_server):
             stranger.linger = 0
@@ -283,6 +285,64 @@ def test_strangers_get_nothing_through(short_directory: Path, tcp_port: int) -> 
         assert receiver.recv() == b"from a friend"
         for stranger in (plain, knows_server_key, other_server):
             stranger.close()
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_channel_opens_to_the_keys_of_its_roles_alone(
+    short_directory: Path, tcp_port: int, channel: str
+) -> None:
+    """A camera's host can send no commands, and nobody but the scorer verdicts."""
+    keys = short_directory / "keys"
+    create_keys(keys)
+    endpoint = f"tcp://127.0.0.1:{tcp_port}"
+    config = station(short_directory, **{channel: endpoint}, curve_directory=keys)
+    row = CHANNELS[channel]
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    opened = []
+    with Sockets(config) as sockets, context:
+        receiver = sockets.bind(channel)
+        for role in GUESTS:
+            refused = sockets.refused[RefusalReason.HANDSHAKE]
+            with context.socket(row.connect_type) as guest:
+                guest.linger = 0
+                guest.immediate = True
+                guest.curve_serverkey = load_public(keys, row.binds)
+                guest.curve_publickey, guest.curve_secretkey = load_pair(keys, role)
+                guest.connect(endpoint)
+                deadline_s = time.monotonic() + 30
+                while not guest.poll(50, zmq.POLLOUT):
+                    if sockets.refused[RefusalReason.HANDSHAKE] > refused:
+                        break
+                    assert time.monotonic() < deadline_s, "neither let in nor refused"
+                else:
+                    guest.send(role.encode())
+                    assert role.encode() in receiver.recv_multipart()
+                    opened.append(role)
+                    if row.connect_type == zmq.REQ:
+                        receiver.send(b"reply")
+        assert not receiver.poll(0)
+    assert sorted(opened) == sorted(row.connects)
+
+
+def test_nobody_can_pose_as_another_process(short_directory: Path, tcp_port: int) -> None:
+    """Verdicts go to who holds the key of the sinks, not to who took their address."""
+    keys = short_directory / "keys"
+    create_keys(keys)
+    endpoint = f"tcp://127.0.0.1:{tcp_port}"
+    config = station(short_directory, verdicts=endpoint, curve_directory=keys)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with Sockets(config) as sockets, context, context.socket(zmq.ROUTER) as impostor:
+        impostor.linger = 0
+        impostor.curve_server = True
+        impostor.curve_publickey, impostor.curve_secretkey = load_pair(keys, "ingest")
+        impostor.bind(endpoint)
+        monitor = impostor.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        sender = sockets.connect("verdicts")
+        assert monitor.poll(30_000), "the sender came, and went"
+        assert not sender.poll(0, zmq.POLLOUT)
+        assert not impostor.poll(0)
+        impostor.disable_monitor()
+        monitor.close()
 
 
 def test_an_orderly_close_lets_messages_leave(short_directory: Path) -> None:

@@ -75,6 +75,17 @@ def test_a_station_that_works_by_day_is_trusted_after_a_long_pause(tmp_path: Pat
     assert said == [False, False, True, True]
 
 
+def test_nothing_is_trusted_while_what_may_be_deleted_is_stamped_by_another_time(
+    tmp_path: Path,
+) -> None:
+    clock, away_s = FakeClock(), [400 * DAY_S]
+    watch = WallWatch(clock, tmp_path / "clock", step_s=lambda: away_s[0])
+    assert not run_on(clock, watch, 2 * DAY_S)
+    away_s[0] = 0.0
+    assert not run_on(clock, watch, DAY_S - 60)
+    assert run_on(clock, watch, 120)
+
+
 def test_a_clock_that_is_corrected_gently_is_trusted(tmp_path: Path) -> None:
     """A time service slews by at most 500 ppm: 1.8 s an hour."""
     clock = FakeClock()

@@ -80,9 +80,10 @@ class Exporter:
     """The sinks' metrics with samples of every kind, growing with each `feed`."""
 
     def __init__(self) -> None:
-        cameras = Cameras({("station", "belt", "top")})
+        cameras = Cameras({STREAM[:3]})
         self.metrics = Metrics(clock=SystemClock(), version="test", roster=lambda: cameras)
         self.metrics.watch_queue("record", lambda: 3)
+        self.metrics.watch_clock("scorer", lambda: 0.002)
         self.metrics.open_frames(2)
         self._fed = 0
 

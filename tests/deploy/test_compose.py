@@ -11,18 +11,19 @@ from typing import Any
 import jsonschema
 import pytest
 
-from contract.channels import CHANNELS
+from contract.channels import CHANNELS, ROLES
 from contract.config import Config
 from contract.config_file import load_config
-from contract.curve import load_keys
+from contract.curve import load_pair, load_public
 from flawline.demo.truth import Truth
+from flawline.station.processes import Stage, processes_of
 from tests.deploy.kit import CONFIGS, ROOT, health_check, load, run, stages
 
 COMPOSE = load(ROOT / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 VERSION = load(ROOT / "pyproject.toml")["project"]["version"]
 ONE_SHOT = {"keys", "enroll", "models"}
-WITHOUT_HEALTH_CHECK = {"ingest"}
+WITHOUT_HEALTH_CHECK = {"guard", "ingest"}
 BUILT = {name: service for name, service in SERVICES.items() if "build" in service}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -132,11 +133,21 @@ def test_scorer_and_enrolment_have_the_gpu() -> None:
         assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
 
 
+def test_the_guard_is_what_the_station_would_start() -> None:
+    production = CONFIGS / "production.yaml"
+    specs = processes_of(load_config(production), production)
+    [module] = [each.arguments[:2] for each in specs if each.stage is Stage.GUARD]
+    assert SERVICES["guard"]["entrypoint"] == ["python", *module]
+    for name in ("guard", "sinks"):
+        networks = [COMPOSE["networks"][each] for each in SERVICES[name]["networks"]]
+        assert {} in networks, f"{name} reaches no PLC"
+
+
 def test_processes_reach_each_other(station: Config) -> None:
     for channel in CHANNELS.values():
         host = getattr(station.network, channel.name).removeprefix("tcp://").split(":")[0]
         assert host == channel.binds
-        for process in channel.connects.split(", "):
+        for process in channel.connects:
             if process in SERVICES:
                 shared = set(SERVICES[process]["networks"]) & set(SERVICES[host]["networks"])
                 assert shared, f"{process} cannot reach {host}"
@@ -188,7 +199,7 @@ def test_files_inside_are_where_the_configuration_says(station: Config) -> None:
     assert str(station.data_directory) in mounts("sinks")
 
 
-def test_keys_are_made_once_and_ingest_gets_no_server_secret(tmp_path: Path) -> None:
+def test_keys_are_made_once_and_ingest_gets_no_secret_but_its_own(tmp_path: Path) -> None:
     station, camera = tmp_path / "station", tmp_path / "camera"
     camera.mkdir()
     [script] = SERVICES["keys"]["command"]
@@ -196,7 +207,7 @@ def test_keys_are_made_once_and_ingest_gets_no_server_secret(tmp_path: Path) -> 
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for _ in range(2):
         run(*SERVICES["keys"]["entrypoint"], script, env={"PATH": path}, cwd=ROOT)
-    whole, client = load_keys(station), load_keys(camera)
-    assert whole.server_secret is not None
-    assert client.server_secret is None
-    assert client.client_secret == whole.client_secret
+    assert [path.name for path in camera.glob("*secret*")] == ["ingest.key_secret"]
+    assert load_pair(camera, "ingest") == load_pair(station, "ingest")
+    for role in ROLES:
+        assert load_public(camera, role) == load_pair(station, role).public

@@ -130,8 +130,8 @@ def test_sinks_are_healthy_while_metrics_answer() -> None:
     command = health_check("sinks")
     assert command is not None
     exporter = Exporter()
-    with exporter.metrics.serve(MetricsSettings(host="127.0.0.1", port=0)) as port:
-        here = [part.replace(":9464/", f":{port}/") for part in command]
+    with exporter.metrics.serve(MetricsSettings(host="127.0.0.1", port=0)) as ours:
+        here = [part.replace(":9464/", f":{ours.port}/") for part in command]
         run(sys.executable, *here[1:])
     done = subprocess.run([sys.executable, *here[1:]], capture_output=True, timeout=60)
     assert done.returncode != 0

@@ -26,8 +26,8 @@ VARIABLES = {"$__rate_interval": "4s", "$station": ".*", "$line": ".*"}
 def served(tmp_path: Path) -> Iterator[tuple[Exporter, Prometheus]]:
     exporter = Exporter()
     exporter.feed()
-    with exporter.metrics.serve(MetricsSettings(host="127.0.0.1", port=0)) as port:
-        with prometheus(tmp_path, port) as server:
+    with exporter.metrics.serve(MetricsSettings(host="127.0.0.1", port=0)) as ours:
+        with prometheus(tmp_path, ours.port) as server:
             yield exporter, server
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from contract.errors import EXIT_RECOVERABLE, StorageError
 from ingest.epochs import next_epoch
+from tests.disks import fill, small_disk
 from tests.fakes import FakeClock
 
 
@@ -36,10 +38,22 @@ def test_a_note_that_is_none_does_not_stop_the_camera(
     assert not caplog.text, "it is put right"
 
 
-def test_neither_does_a_folder_that_cannot_be_written(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    clock = FakeClock()
+def test_a_run_that_cannot_be_noted_does_not_begin(tmp_path: Path) -> None:
+    """The next one, with a clock that was set back, would be given the same epoch."""
     (tmp_path / "epochs").touch()
-    assert next_epoch(tmp_path / "epochs", "top", clock) == clock.wall_ns() // 1_000_000
-    assert "is not known" in caplog.text
+    with pytest.raises(StorageError, match=r"camera top cannot start: .*epochs/top") as refused:
+        next_epoch(tmp_path / "epochs", "top", FakeClock())
+    assert refused.value.exit_code == EXIT_RECOVERABLE
+
+
+def test_a_full_disk_gives_no_epoch_twice(tmp_path: Path) -> None:
+    """An earlier note is written over, which needs no room; a first one cannot be written."""
+    clock = FakeClock()
+    with small_disk(tmp_path / "disk", "size=256k") as disk:
+        given = [next_epoch(disk / "epochs", "top", clock)]
+        clock.step(-3600.0)
+        fill(disk)
+        given += [next_epoch(disk / "epochs", "top", clock) for _ in range(3)]
+        with pytest.raises(StorageError, match="No space left"):
+            next_epoch(disk / "epochs", "side", clock)
+    assert given == list(range(given[0], given[0] + 4))

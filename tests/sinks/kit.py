@@ -18,8 +18,9 @@ import httpx
 import numpy as np
 import yaml
 from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
-from contract.clock import SystemClock
+from contract.clock import Clock, SystemClock
 from contract.codec import Evidence, decode, encode, encode_evidence
 from contract.config import Config
 from contract.messages import (
@@ -40,6 +41,7 @@ from contract.messages import (
 from contract.sockets import Sockets
 from contract.upgrades import upgraded
 from sinks.arrival import Arrival, Arrivals
+from sinks.clocks import Clocks
 from sinks.metrics.metrics import Metrics
 from sinks.metrics.roster import Cameras
 from sinks.store.store import Store
@@ -93,7 +95,7 @@ def evidence_of(header: VerdictMessage) -> Evidence:
 
 def arrival(header: VerdictMessage, *, arrivals: Arrivals | None = None) -> Arrival:
     """The arrival of a verdict at this moment."""
-    return (arrivals or Arrivals()).take(b"scorer", header, time.time_ns())
+    return (arrivals or Arrivals(clocks())).take(b"scorer", header, time.time_ns())
 
 
 def camera(admitted: int, *, stream: StreamKey = STREAM, **fields: Any) -> CameraMessage:
@@ -151,12 +153,17 @@ def value_of(source: Metrics, name: str, **labels: str) -> float:
     return source.registry.get_sample_value(f"flawline_{name}", labels) or 0.0
 
 
+def clocks(clock: Clock | None = None) -> Clocks:
+    """Clocks of senders that nobody heard of yet."""
+    return Clocks(clock or SystemClock(), watch=lambda process, ahead_s: None, configured=frozenset)
+
+
 class Peers:
     """The other end of the sinks' sockets: a scorer with an outbox, and an ingest."""
 
     def __init__(self, config: Config, sockets: Sockets) -> None:
         self._verdicts = sockets.connect("verdicts")
-        self._status = sockets.connect("status")
+        self._status = sockets.connect("status", role="ingest")
         self._evidence = sockets.connect("evidence")
         self.outbox: dict[int, VerdictMessage] = {}
 
@@ -218,16 +225,21 @@ def peers(config: Config) -> Iterator[Peers]:
 
 
 class Process:
-    """A sinks process; its log is in `log`."""
+    """A sinks process; its log is in `log`.
 
-    def __init__(self, config: Config, directory: Path) -> None:
+    Args:
+        descriptors: how many it may have; None: as many as this process.
+    """
+
+    def __init__(self, config: Config, directory: Path, *, descriptors: int | None = None) -> None:
         path = directory / "config.yaml"
         path.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
         self.log = directory / "sinks.log"
         reading, writing = os.pipe()
+        limited = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}"]
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "sinks", str(path), "--ready-fd", str(writing)],
+                [*limited, sys.executable, "-m", "sinks", str(path), "--ready-fd", str(writing)],
                 stderr=log,
                 pass_fds=[writing],
             )
@@ -252,9 +264,19 @@ class Process:
                 return line.rsplit("metrics on ", 1)[1]
         raise AssertionError("no metrics address in the log")
 
+    def sample(self, name: str, **labels: str) -> float:
+        """What a scrape says of a metric, over all labels but those given; 0: nothing."""
+        families = text_string_to_metric_families(self.scrape())
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
     def scrape(self) -> str:
         """What Prometheus would get now."""
-        return httpx.get(self.metrics_url, trust_env=False).text
+        return httpx.get(self.metrics_url, trust_env=False, verify=False).text
 
 
 def refused(config: Config, directory: Path) -> tuple[int, str]:
@@ -265,9 +287,11 @@ def refused(config: Config, directory: Path) -> tuple[int, str]:
 
 
 @contextmanager
-def running(config: Config, directory: Path) -> Iterator[Process]:
+def running(
+    config: Config, directory: Path, *, descriptors: int | None = None
+) -> Iterator[Process]:
     """A sinks process that is ready."""
-    process = Process(config, directory)
+    process = Process(config, directory, descriptors=descriptors)
     try:
         assert process.ready, process.log.read_text()
         yield process

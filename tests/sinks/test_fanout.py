@@ -9,7 +9,7 @@ import pytest
 
 from sinks.arrival import Arrival, Arrivals
 from sinks.fanout import Fanout
-from tests.sinks.kit import arrival, metrics, until, value_of, verdict
+from tests.sinks.kit import arrival, clocks, metrics, until, value_of, verdict
 
 
 class Recording:
@@ -50,7 +50,7 @@ def test_offers_keep_the_order_of_the_sinks_and_count_what_does_not_fit() -> Non
     numbers = metrics()
     sinks = [Recording("plc", journal), Recording("slow", journal, room=1), Record("book", journal)]
     fanout = Fanout(sinks, numbers)
-    receipt = Arrivals()
+    receipt = Arrivals(clocks())
     for frame_id in (0, 1, 1):
         fanout.offer(arrival(verdict(frame_id), arrivals=receipt))
     assert journal == ["plc:0", "slow:0", "book:0", "plc:1", "book:1", "book:1"]

@@ -15,7 +15,7 @@ from sinks.arrival import Arrival, Arrivals
 from sinks.journal import Journal
 from sinks.metrics.metrics import Metrics
 from tests.fakes import FakeClock
-from tests.sinks.kit import STREAM, arrival, metrics, value_of, verdict
+from tests.sinks.kit import STREAM, arrival, clocks, metrics, value_of, verdict
 
 
 def opened(path: Path, numbers: Metrics | None = None) -> closing[Journal]:
@@ -42,7 +42,7 @@ def test_a_judgement_is_found_again_as_it_was(tmp_path: Path) -> None:
     assert frames(found) == [(0, Outcome.PASS, Outcome.PASS), (1, Outcome.LATE, Outcome.PASS)]
     assert [each.header for each in found] == [each.header for each in told]
     assert not any(each.first or each.identity for each in found)
-    arrivals = Arrivals()
+    arrivals = Arrivals(clocks())
     for each in found:
         arrivals.conclude(each)
     again = [arrivals.take(b"", verdict(n, deadline_ns=1), 5000) for n in range(2)]
@@ -53,8 +53,8 @@ def test_a_judgement_is_found_again_as_it_was(tmp_path: Path) -> None:
 def test_the_last_note_of_a_frame_counts(tmp_path: Path) -> None:
     """Before it is told, and with what came of that."""
     path = tmp_path / "judged.journal"
-    perhaps = Telling(told=Told.UNKNOWN)
-    told = Telling(told=Told.PASS, told_ns=5, num_results=2)
+    perhaps = Telling(name="gate", told=Told.UNKNOWN)
+    told = Telling(name="gate", told=Told.PASS, told_ns=5, num_results=2)
     with opened(path) as journal:
         for frame_id in range(2):
             journal.note(arrival(verdict(frame_id)).with_telling(perhaps))

@@ -16,7 +16,8 @@ import zmq
 from contract.codec import encode
 from contract.errors import EXIT_OK, EXIT_PERMANENT, EXIT_RECOVERABLE
 from contract.messages import AckMessage, Outcome
-from sinks.plc.registers import Status
+from contract.reasons import Fault
+from sinks.plc.registers import OUTCOME_CODES, Status
 from sinks.store.store import Store
 from tests.http_receiver import HANG, http_receiver
 from tests.plc import free_port, plc_server
@@ -139,8 +140,12 @@ def test_an_unreachable_plc_stops_nothing(short_directory: Path) -> None:
         assert process.log.read_text().count("PLC gate at") == 1
         with plc_server(port) as server:
             until(lambda: server.blocks)
+            until(lambda: server.block.sequence == 20)
+            assert server.block.outcome == OUTCOME_CODES[Outcome.LATE]
             them.tell(camera(21), scorer_alive())
-            until(lambda: server.block.status & Status.ONLINE)
+            until(lambda: server.block.fault is Fault.LATE)
+            them.send(verdict(20))
+            until(lambda: server.block.status & Status.PASS)
 
 
 def test_an_occupied_metrics_port_is_named(short_directory: Path) -> None:

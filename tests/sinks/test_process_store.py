@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +17,7 @@ from contract.messages import Outcome
 from contract.reasons import Fault
 from sinks.plc.registers import Status
 from sinks.store.store import Store
+from tests.disks import small_disk
 from tests.http_receiver import http_receiver
 from tests.plc import plc_server
 from tests.sinks.kit import (
@@ -122,23 +121,8 @@ def test_a_store_from_the_future_is_refused_for_good(short_directory: Path) -> N
     assert "newer than this software" in log
 
 
-@contextmanager
-def _small_disk(directory: Path, options: str) -> Iterator[Path]:
-    """A file system of its own; skipped where the test may not mount one."""
-    directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode and (os.geteuid() != 0 or "permission denied" in mounted.stderr):
-        pytest.skip("mounting a tmpfs needs root")
-    assert mounted.returncode == 0, mounted.stderr
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "-l", str(directory)], check=True)
-
-
 def test_a_read_only_data_folder_is_named(short_directory: Path) -> None:
-    with _small_disk(short_directory / "data", "size=1m,ro") as data:
+    with small_disk(short_directory / "data", "size=1m,ro") as data:
         config = config_for(data)
         config = Config.model_validate(
             config.model_dump() | {"network": {"directory": str(short_directory / "run")}}
@@ -185,7 +169,7 @@ def test_a_store_that_is_taken_away_is_noticed_told_and_begun_anew(
 
 
 def test_a_full_disk_does_not_lose_what_is_stored_and_heals(short_directory: Path) -> None:
-    with _small_disk(short_directory / "data", "size=2m") as data:
+    with small_disk(short_directory / "data", "size=2m") as data:
         config = config_for(data)
         with peers(config) as them, running(config, short_directory) as process:
             them.send(verdict(0))

@@ -142,3 +142,20 @@ def test_a_write_speaks_of_all_results_that_it_tells() -> None:
     assert told_otherwise(writes, book, CAMERAS) == [
         "frame 6 was told as PASS and is booked as LATE"
     ]
+
+
+def test_what_stood_before_may_stand_for_several_and_must_be_booked_all_the_same() -> None:
+    """It has the deadline of the first of them; how many they are was said earlier."""
+    writes = [write(0.0, until_s=0.7), write(0.15, until_s=0.7)]
+    assert told_otherwise(writes, [booked(7, until_s=0.9)], CAMERAS) == []
+    assert told_otherwise(writes, [booked(6)], CAMERAS) == [
+        "frame 7 was told as PASS and is not booked"
+    ]
+
+
+def test_a_pass_that_is_shown_by_a_later_write_of_the_same_result_must_be_booked() -> None:
+    writes = [write(0.0, NO_BITS, sequence=1, frame_id=6), write(0.2, NO_BITS, sequence=2)]
+    writes.append(write(0.3, sequence=2))
+    assert told_otherwise(writes, [booked(7, Outcome.LATE)], CAMERAS) == [
+        "frame 7 was told as PASS and is booked as LATE"
+    ]

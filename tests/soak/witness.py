@@ -80,12 +80,11 @@ def told_otherwise(
     """
     book = sorted(events, key=lambda event: event.arrived_ns)
     arrivals_ns = [event.arrived_ns for event in book]
-    counts = {id(write): count for write, count in results(writes)}
     wrong = {}
-    for write in writes:
+    for write, count in _standing(writes):
         if not shows_pass(write.block):
             continue
-        block, count = write.block, counts.get(id(write), 1)
+        block = write.block
         own = _event_of(write, count, book, cameras)
         if own is None:
             wrong[block.camera, block.frame_id, block.deadline] = (
@@ -94,7 +93,7 @@ def told_otherwise(
             continue
         # Of several results in one write PASS is said of all; the block names the latest.
         last = bisect(arrivals_ns, own.arrived_ns)
-        for event in [e for e in book[:last] if e.camera == own.camera][-count:]:
+        for event in [e for e in book[:last] if e.camera == own.camera][-(count or 1) :]:
             if event.outcome not in GOOD:
                 wrong[block.camera, event.frame_id, event.epoch] = (
                     f"frame {event.frame_id} was told as PASS and is booked as {event.outcome}"
@@ -107,11 +106,20 @@ def num_passes(writes: Sequence[Write]) -> int:
     return sum(count for write, count in results(writes) if shows_pass(write.block))
 
 
+def _standing(writes: Sequence[Write]) -> Iterator[tuple[Write, int | None]]:
+    """Each write, and how many results it stands for; None: that was told before the first."""
+    told = {id(write): count for write, count in results(writes)}
+    count = None
+    for write in writes:
+        count = told.get(id(write), count)
+        yield write, count
+
+
 def _event_of(
-    write: Write, count: int, book: Sequence[Event], cameras: Sequence[str]
+    write: Write, count: int | None, book: Sequence[Event], cameras: Sequence[str]
 ) -> Event | None:
     """What is booked of the frame that a write names; another epoch has its number, too."""
-    tolerance_ms = MERGED_MS if count > 1 else 1
+    tolerance_ms = 1 if count == 1 else MERGED_MS
     found = [
         (off_ms, event)
         for event in book

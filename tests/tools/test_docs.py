@@ -10,7 +10,7 @@ import yaml
 
 from contract.config import Config
 from contract.config_file import parse_config
-from contract.reasons import DELIVERY_REASONS, FAULTS, REASONS
+from contract.reasons import DELIVERY_REASONS, FAULTS, REASONS, REFUSAL_REASONS
 from flawline.app import app
 from sinks.plc.registers import REGISTERS
 from sinks.store.event import PLACES
@@ -117,6 +117,7 @@ def test_every_reason_says_where_to_look() -> None:
     assert [reason for reason in REASONS if f"`{reason.value}`" not in by_hand] == []
     assert all(f"| `{reason.value}` |" in PARTS["reasons"]() for reason in REASONS)
     assert all(f"| `{each.value}` |" in PARTS["delivery-reasons"]() for each in DELIVERY_REASONS)
+    assert all(f"| `{each.value}` |" in PARTS["refusal-reasons"]() for each in REFUSAL_REASONS)
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -32,6 +32,7 @@ PARTS: Final[dict[str, Part]] = {
     "plc-settings": plc.settings,
     "plc-status": plc.status_bits,
     "reasons": reasons.reasons,
+    "refusal-reasons": reasons.refusal_reasons,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.reasons import DELIVERY_REASONS, REASONS
+from contract.reasons import DELIVERY_REASONS, REASONS, REFUSAL_REASONS
 from tools.docs.markdown import code, sentence, table
 
 
@@ -26,5 +26,14 @@ def delivery_reasons() -> str:
     rows = [
         (code(reason.value), sentence(meaning.text), sentence(meaning.remedy))
         for reason, meaning in DELIVERY_REASONS.items()
+    ]
+    return table(("reason", "what happened", "what to do"), rows)
+
+
+def refusal_reasons() -> str:
+    """A row per reason of a connection that was cut off."""
+    rows = [
+        (code(reason.value), sentence(meaning.text), sentence(meaning.remedy))
+        for reason, meaning in REFUSAL_REASONS.items()
     ]
     return table(("reason", "what happened", "what to do"), rows)

@@ -12,7 +12,7 @@ def channels() -> str:
         (
             code(each.name),
             each.binds,
-            each.connects,
+            ", ".join(each.connects),
             prose(each.carries),
             each.high_water_mark,
             prose(each.when_full),

@@ -83,7 +83,7 @@ FOUND = {
     "lines[1].cameras[0].region": (24, f"does not fit the {WIDTH_PX}x{HEIGHT_PX} picture"),
     "scorer.model.name": (27, "did you mean 'ViT-B-16-plus-240'?"),
     "scorer.model.weights": (28, "nowhere.safetensors does not exist"),
-    "network.curve_directory": (30, "make them with `flawline config keys`"),
+    "network.curve_directory": (30, "make keys with `flawline config keys "),
     "sinks.store_url": (32, "sinks.store_url is not usable"),
     "sinks.webhooks[0].secret_env": (36, "FLAWLINE_TEST_NOT_SET is empty or not set"),
     "sinks.webhooks[1].secret_env": (39, "holds no signing secret"),
@@ -305,7 +305,7 @@ def test_probing_what_is_there(
     assert not said["camera right"].ok, "its region is outside"
     assert "loaded on cpu" in said["model flawline-mini"].text
     assert "answers OPTIONS with 501" in said["webhook mes"].text
-    assert "lets registers 100 to 109 be read" in said["PLC gate"].text
+    assert "lets registers 100 to 111 be read" in said["PLC gate"].text
     assert "can be written (it will be made)" in said["event store"].text
     assert [each.name for each in document.probed if not each.ok] == ["camera right"]
     errors = [each for each in document.findings if each.severity == "error"]

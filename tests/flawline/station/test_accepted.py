@@ -18,7 +18,7 @@ lines:
     mask: masks/belt.png
     cameras:
       - name: left
-        source: "clips/l\\u00e9ft \\x7f\\x85.mp4"
+        source: "clips/l\\u00e9ft: #1 'x'.mp4"
       - name: right
         source: rtsp://10.0.0.7/live
         credentials: {username: viewer, password_file: secrets/right}

@@ -20,8 +20,7 @@ DEADLINE_S = 30.0
 
 READY = "import os, sys; os.write(int(sys.argv[sys.argv.index('--ready-fd') + 1]), b'ready\\n');"
 UNTIL_TOLD = (
-    "import signal, threading; told = threading.Event();"
-    "signal.signal(signal.SIGTERM, lambda *_: told.set());"
+    "import signal; ends = {signal.SIGTERM}; signal.pthread_sigmask(signal.SIG_BLOCK, ends);"
 )
 
 
@@ -69,7 +68,7 @@ def waits(name: str, stage: Stage, log: Path) -> ProcessSpec:
     """A process that is ready, waits for SIGTERM and writes its name to `log`."""
     up = f"open({str(log.with_name(name + '-up'))!r}, 'w').close();"
     end = f"open({str(log)!r}, 'a').write('{name} ')"
-    return spec(name, stage, f"{UNTIL_TOLD}{READY}{up} told.wait(60); {end}")
+    return spec(name, stage, f"{UNTIL_TOLD}{READY}{up} signal.sigtimedwait(ends, 60); {end}")
 
 
 def until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
@@ -108,16 +107,15 @@ def test_a_process_that_was_ready_once_is_tried_again_and_again(tmp_path: Path) 
     script = tmp_path / "scorer.py"
     script.write_text(
         f"""
-import os, signal, sys, threading
-told = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: told.set())
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})
 with open({str(starts)!r}, "a+") as starts:
     starts.write("x")
     starts.seek(0)
     if starts.read() != "x":
         sys.exit(1)
 os.write(int(sys.argv[sys.argv.index("--ready-fd") + 1]), b"ready")
-told.wait(60)
+signal.sigtimedwait({{signal.SIGTERM}}, 60)
 """
     )
     child = ProcessSpec("scorer", Stage.SCORER, (str(script),))
@@ -283,7 +281,7 @@ def test_a_scorer_that_does_not_come_back_from_a_reload_leaves_the_others_runnin
 def test_a_scorer_that_may_heal_is_tried_again_after_a_reload(tmp_path: Path) -> None:
     room = tmp_path / "room"
     code = f"import os, sys; os.path.exists({str(room)!r}) or sys.exit(1);{UNTIL_TOLD}{READY}"
-    needs_room = spec("scorer", Stage.SCORER, f"{code} told.wait(60)")
+    needs_room = spec("scorer", Stage.SCORER, f"{code} signal.sigtimedwait(ends, 60)")
     with Supervisor([beats("scorer", Stage.SCORER)]) as supervisor:
         supervisor.start()
         [problem] = supervisor.reload([needs_room])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pytest
 import zmq
 from PIL import Image
 
+from contract.clock import NS_PER_S
 from contract.codec import Frame, decode, encode, encode_frame
 from contract.config_file import load_config
 from contract.errors import FlawlineError
@@ -145,6 +147,23 @@ def test_the_picture_of_a_bad_part_follows_its_verdict(
     assert float(evidence.anomaly_map.max()) == pytest.approx(verdict.anomaly_score)
     with Image.open(BytesIO(evidence.jpeg)) as image:
         assert np.abs(np.asarray(image).astype(int) - sent.pixels).mean() < 4
+
+
+def test_a_frame_that_is_old_does_not_pass_because_its_clock_is_ahead(
+    scorer: RunningScorer, frame_ids: Iterator[int]
+) -> None:
+    """A deadline of one second; nine seconds old, by a clock that is 60 s ahead."""
+    captured_ns = time.time_ns() + 51 * NS_PER_S
+    sent = frame(
+        next(frame_ids),
+        pixels=GOOD,
+        captured_ns=captured_ns,
+        decoded_ns=captured_ns,
+        deadline_ns=captured_ns + NS_PER_S,
+    )
+    (verdict,) = scorer.judge([sent])
+    assert (verdict.outcome, verdict.reason) == (Outcome.INVALID, "clock")
+    assert verdict.anomaly_score is None
 
 
 def test_heartbeats(scorer: RunningScorer) -> None:

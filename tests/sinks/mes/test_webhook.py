@@ -19,6 +19,7 @@ from contract.config_sinks import WebhookSettings
 from contract.errors import ConfigError
 from contract.messages import Outcome, ProcessMessage, VerdictMessage
 from contract.redact import redact
+from contract.telling import Telling, Told
 from sinks.evidence.evidence import evidence_path
 from sinks.fanout import Fanout
 from sinks.mes.leftovers import Leftovers
@@ -94,7 +95,7 @@ def receiver() -> Iterator[HttpReceiver]:
 def test_an_event_arrives_as_a_cloud_event(receiver: HttpReceiver) -> None:
     header = verdict(7, Outcome.FAIL, anomaly_score=0.75, picture=True)
     with hook(receiver.url) as it:
-        it.fanout.offer(arrival(header))
+        it.fanout.offer(arrival(header).with_telling(Telling(name="gate", told=Told.FAIL)))
         until(lambda: receiver.requests)
     (request,) = receiver.requests
     assert request.headers["content-type"] == "application/cloudevents+json"
@@ -106,6 +107,7 @@ def test_an_event_arrives_as_a_cloud_event(receiver: HttpReceiver) -> None:
     data = request.document["data"]
     assert (data["outcome"], data["frame_id"], data["anomaly_score"]) == ("FAIL", 7, 0.75)
     assert data["evidence"].startswith("belt/")
+    assert (data["plc_name"], data["plc_told"]) == ("gate", "FAIL")
     assert data["captured_ns"] == header.times.captured_ns
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from contract.config_sinks import MetricsSettings
@@ -170,13 +171,21 @@ def test_a_camera_that_a_reload_removed_is_gone_and_not_down(clock: FakeClock) -
     assert numbers.registry.get_sample_value("flawline_camera_expected", LABELS) == 1
 
 
-def test_a_camera_of_no_configuration_is_missed_like_any_other(clock: FakeClock) -> None:
-    """The sinks' host may have an older file than that of a new camera."""
+def test_names_that_are_not_configured_are_no_labels(clock: FakeClock) -> None:
+    """Who sends them could send any number."""
     numbers = Metrics(clock=clock, version="1.2.3", roster=lambda: Cameras(frozenset()))
     numbers.observe(camera(1, newest_frame_ns=clock.wall_ns()))
-    clock.advance(60.0)
-    assert numbers.registry.get_sample_value("flawline_camera_up", LABELS) == 0
-    assert numbers.registry.get_sample_value("flawline_camera_expected", LABELS) == 1
+    numbers.carry_on([Book(STREAM, opened_ns=0, decoded=100, admitted=90)])
+    odd = Settled(STREAM, Outcome.UNSCORED, "a_reason_of_nobody")
+    numbers.booked(Counter({odd: 2}), contradictions={STREAM: 1}, told_otherwise={STREAM: 1})
+    numbers.observe(scorer_alive(process_restarts={"exited": 1, "sent_by_nobody": 3}))
+    for name in ("flawline_camera_up", "flawline_camera_expected"):
+        assert numbers.registry.get_sample_value(name, LABELS) is None
+    unknown = dict.fromkeys(LABELS, "unknown")
+    assert value_of(numbers, "ledger_contradictions_total", **unknown) == 1
+    assert value_of(numbers, "verdicts_total", **unknown, verdict="UNSCORED", reason="unknown") == 2
+    text = generate_latest(numbers.registry).decode()
+    assert "nobody" not in text
 
 
 def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) -> None:
@@ -197,10 +206,12 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
     numbers.dropped("mes", DeliveryReason.QUEUE_FULL)
     numbers.failed("mes", DeliveryReason.TIMEOUT)
     numbers.watch_queue("mes", lambda: 4)
+    numbers.watch_clock("ingest top", lambda: 0.002)
     numbers.wire_error()
+    numbers.stranger("status", "refused")
     numbers.open_frames(2)
-    with numbers.serve(MetricsSettings(port=0)) as port:
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    with numbers.serve(MetricsSettings(port=0)) as exporter:
+        text = httpx.get(f"http://127.0.0.1:{exporter.port}/metrics", trust_env=False).text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     ours = {name for name in families if name.startswith("flawline_")}
     assert ours == {
@@ -209,6 +220,8 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_admitted_frames",
         "flawline_latency_seconds",
         "flawline_anomaly_score",
+        "flawline_clock_offset_seconds",
+        "flawline_clock_step_seconds",
         "flawline_reused_windows_fraction",
         "flawline_cache_score_error",
         "flawline_shadow_frames",
@@ -222,6 +235,9 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_sink_dropped",
         "flawline_sink_errors",
         "flawline_wire_errors",
+        "flawline_unknown_messages",
+        "flawline_process_wire_errors",
+        "flawline_connections_refused",
         "flawline_ledger_open_frames",
         "flawline_ledger_contradictions",
         "flawline_told_otherwise",
@@ -231,7 +247,7 @@ def test_a_scrape_has_every_name_and_only_the_agreed_labels(numbers: Metrics) ->
         "flawline_build_info",
     }
     agreed = {"station", "line", "camera", "verdict", "reason", "stage", "sink", "version", "le"}
-    agreed |= {"shadow_verdict", "direction", "process"}
+    agreed |= {"shadow_verdict", "direction", "process", "channel", "standing"}
     used = {label for name in ours for sample in families[name].samples for label in sample.labels}
     assert used <= agreed
     bounds = {

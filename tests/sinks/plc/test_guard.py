@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+import yaml
 from pymodbus.client import ModbusTcpClient
 
 from contract.clock import SystemClock
 from contract.config_sinks import Modbus
+from contract.errors import EXIT_PERMANENT
 from contract.reasons import Fault
 from sinks.plc import guard as module
 from sinks.plc.guard import Guard, Stillness
 from sinks.plc.registers import RegisterBlock, Status
 from tests.fakes import FakeClock
 from tests.plc import PlcServer, free_port, plc_server
-from tests.sinks.kit import until
+from tests.sinks.kit import config_for, until
 
 GOOD = RegisterBlock(
     status=Status.PASS | Status.ONLINE, fault=Fault.NONE, score=0.1, heartbeat=7, sequence=3
@@ -228,3 +233,13 @@ def test_an_outage_soon_after_another_is_said_too(
         with plc_server(port):
             until(lambda: guard.state == "guarded")
         until(lambda: caplog.text.count("cannot be reached") == 2)
+
+
+def test_a_guard_without_a_plc_says_so(tmp_path: Path) -> None:
+    config = config_for(tmp_path / "data").model_dump(mode="json", exclude_none=True)
+    path = tmp_path / "flawline.yaml"
+    path.write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-P", "-m", "sinks.plc", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == EXIT_PERMANENT
+    assert "no PLC has a guard" in done.stderr

@@ -24,8 +24,13 @@ class Line:
 
     def frame(self, admitted: int, name: str = "top", **fields: Any) -> None:
         """A heartbeat of a camera with a frame of this moment."""
-        values = {"newest_frame_ns": self.clock.wall_ns()} | fields
+        now_ns = self.clock.wall_ns()
+        values = {"sent_ns": now_ns, "newest_frame_ns": now_ns} | fields
         self.health.observe(camera(admitted, stream=STREAM._replace(camera=name), **values))
+
+    def scorer(self, **fields: Any) -> None:
+        """A heartbeat of the scorer."""
+        self.health.observe(scorer_alive(**({"sent_ns": self.clock.wall_ns()} | fields)))
 
     def score(self, frame_id: int, name: str = "top") -> None:
         header = verdict(frame_id, stream=STREAM._replace(camera=name))
@@ -46,7 +51,7 @@ class Line:
 def line() -> Line:
     """A healthy line with one camera."""
     line = Line()
-    line.health.observe(scorer_alive())
+    line.scorer()
     line.frame(1)
     line.score(0)
     return line
@@ -66,7 +71,7 @@ def test_before_anything_was_heard_it_is_starting() -> None:
 
 def test_a_silent_camera_stops_the_heart(line: Line) -> None:
     line.go(1.5)
-    line.health.observe(scorer_alive())
+    line.scorer()
     assert line.go(1.0) is Fault.CAMERA
     assert not line.beats()
     line.frame(2)
@@ -77,7 +82,7 @@ def test_a_camera_that_repeats_its_last_frame_is_silent(line: Line) -> None:
     stuck_ns = line.clock.wall_ns()
     for _ in range(5):
         line.clock.advance(0.6)
-        line.health.observe(scorer_alive())
+        line.scorer()
         line.frame(1, newest_frame_ns=stuck_ns)
     assert line.health.fault() is Fault.CAMERA
 
@@ -85,18 +90,18 @@ def test_a_camera_that_repeats_its_last_frame_is_silent(line: Line) -> None:
 def test_a_camera_clock_that_runs_ahead_hides_no_standstill(line: Line) -> None:
     line.frame(1, newest_frame_ns=line.clock.wall_ns() + 10**12)
     line.clock.advance(2.5)
-    line.health.observe(scorer_alive())
+    line.scorer()
     assert line.health.fault() is Fault.CAMERA
 
 
 def test_one_blind_camera_of_two_stops_the_line() -> None:
     line = Line("top", "side")
-    line.health.observe(scorer_alive())
+    line.scorer()
     line.frame(1)
     line.frame(1, "side")
     assert line.health.fault() is Fault.NONE
     line.clock.advance(2.5)
-    line.health.observe(scorer_alive())
+    line.scorer()
     line.frame(2)
     assert line.health.fault() is Fault.CAMERA
 
@@ -105,16 +110,16 @@ def test_a_silent_or_starting_scorer_stops_the_heart(line: Line) -> None:
     line.clock.advance(2.5)
     line.frame(2)
     assert line.health.fault() is Fault.SCORER
-    line.health.observe(scorer_alive(state=ProcessState.STARTING))
+    line.scorer(state=ProcessState.STARTING)
     assert line.health.fault() is Fault.SCORER
-    line.health.observe(scorer_alive(state=ProcessState.DRAINING))
+    line.scorer(state=ProcessState.DRAINING)
     assert line.health.fault() is Fault.NONE
 
 
 def test_frames_without_verdicts_are_overdue(line: Line) -> None:
     for admitted in range(2, 8):
         line.clock.advance(0.5)
-        line.health.observe(scorer_alive())
+        line.scorer()
         line.frame(admitted)
     assert line.health.fault() is Fault.OVERDUE
     line.score(3)
@@ -126,7 +131,7 @@ def test_drops_alone_do_not_keep_a_line_alive(line: Line, scored: bool, fault: F
     """A slow scorer drops frames and is well; one that never answers is not."""
     for admitted in range(2, 22, 2):
         line.clock.advance(0.5)
-        line.health.observe(scorer_alive())
+        line.scorer()
         line.frame(admitted)
         line.health.observe(drop(admitted - 2, admitted - 2))
         if scored:
@@ -154,7 +159,7 @@ def test_a_finished_file_ends_without_fault(line: Line) -> None:
 def test_a_live_camera_that_ended_is_a_fault(line: Line) -> None:
     line.frame(1, state=CameraState.ENDED, live=True)
     line.clock.advance(2.5)
-    line.health.observe(scorer_alive())
+    line.scorer()
     assert line.health.fault() is Fault.CAMERA
 
 
@@ -168,7 +173,7 @@ def test_a_finished_file_does_not_stop_the_other_camera_but_one_that_was_stopped
     line = Line("top", "file")
     for admitted in range(1, 10):
         line.clock.advance(0.5)
-        line.health.observe(scorer_alive())
+        line.scorer()
         line.frame(admitted)
         line.score(admitted - 1)
         if admitted == 1:
@@ -181,11 +186,57 @@ def test_a_new_epoch_starts_counting_again(line: Line) -> None:
     line.frame(1000)
     line.score(999)
     fresh = STREAM._replace(epoch=STREAM.epoch + 1)
-    newest_ns = line.clock.wall_ns() + 1
-    line.health.observe(camera(1, stream=fresh, newest_frame_ns=newest_ns))
+    now_ns = line.clock.wall_ns()
+    line.health.observe(camera(1, stream=fresh, sent_ns=now_ns, newest_frame_ns=now_ns + 1))
     line.clock.advance(1.9)
-    line.health.observe(scorer_alive())
+    line.scorer()
     assert line.health.fault() is Fault.NONE
     line.clock.advance(0.3)
-    line.health.observe(camera(2, stream=fresh, newest_frame_ns=line.clock.wall_ns()))
+    now_ns = line.clock.wall_ns()
+    line.health.observe(camera(2, stream=fresh, sent_ns=now_ns, newest_frame_ns=now_ns))
     assert line.health.fault() is Fault.OVERDUE
+
+
+def run_with_clocks(
+    line: Line, *, camera_s: float = 0.0, scorer_s: float = 0.0, useful: bool = True
+) -> list[Fault]:
+    """Four seconds of a line that works, with the clocks of its hosts ahead by so much."""
+    faults = []
+    for frame in range(1, 21):
+        line.clock.advance(0.2)
+        now_ns = line.clock.wall_ns()
+        camera_ns, scorer_ns = now_ns + round(camera_s * 1e9), now_ns + round(scorer_s * 1e9)
+        line.frame(frame + 1, sent_ns=camera_ns, newest_frame_ns=camera_ns)
+        line.scorer(sent_ns=scorer_ns)
+        line.score(frame)
+        if useful:
+            line.health.useful()
+        else:
+            line.health.useless(1)
+        faults.append(line.health.fault())
+    return faults
+
+
+@pytest.mark.parametrize(("camera_s", "scorer_s"), [(0.2, 0.0), (0.0, 0.2)])
+def test_a_clock_that_is_ahead_is_a_fault_at_once(
+    line: Line, camera_s: float, scorer_s: float
+) -> None:
+    within = run_with_clocks(line, camera_s=camera_s / 4, scorer_s=scorer_s / 4)
+    assert set(within) == {Fault.NONE}
+    assert set(run_with_clocks(line, camera_s=camera_s, scorer_s=scorer_s)) == {Fault.CLOCK}
+    assert not line.beats()
+
+
+@pytest.mark.parametrize(("useful", "last"), [(True, Fault.NONE), (False, Fault.CLOCK)])
+def test_a_clock_that_is_a_little_behind_is_a_fault_if_it_costs_results(
+    useful: bool, last: Fault
+) -> None:
+    assert run_with_clocks(Line(), camera_s=-0.5, useful=useful)[-1] is last
+
+
+def test_a_clock_that_is_far_behind_is_not_taken_for_a_dead_camera() -> None:
+    line = Line()
+    assert run_with_clocks(line, camera_s=-60.0)[-1] is Fault.CLOCK
+    line.clock.advance(2.1)
+    line.scorer()
+    assert line.health.fault() is Fault.CAMERA, "nor a dead camera for a clock"

@@ -11,6 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pymodbus.constants import ExcCodes
+
 from contract.clock import NS_PER_S, SystemClock
 from contract.config import Line
 from contract.config_sinks import Modbus
@@ -278,6 +281,32 @@ def test_an_answer_that_does_not_come_leaves_open_what_was_told() -> None:
             assert _told(it.noted) == [(0, Outcome.PASS, None, Told.UNKNOWN)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "takes_it"),
+    [
+        (ExcCodes.DEVICE_FAILURE, True),
+        (ExcCodes.ACKNOWLEDGE, True),
+        (ExcCodes.GATEWAY_NO_RESPONSE, True),
+        (ExcCodes.ILLEGAL_VALUE, False),
+        (ExcCodes.DEVICE_BUSY, False),
+    ],
+)
+def test_an_exception_says_whether_the_plc_may_have_taken_the_write(
+    answer: ExcCodes, takes_it: bool
+) -> None:
+    with plc_server() as plc, gate(plc.port, silence_s=60) as it:
+        it.alive()
+        _settled(plc, status=Status.ONLINE)
+        plc.answer, plc.answers_after_taking = answer, takes_it
+        it.tell(verdict(0, deadline_ns=_in(1)))
+        said = _told(it.concluded())
+        if takes_it:
+            assert said == [(0, Outcome.PASS, None, Told.UNKNOWN)]
+        else:
+            assert said == [(0, Outcome.LATE, Reason.NOT_TOLD, Told.UNTOLD)]
+        plc.answer = None
+
+
 def test_a_stop_hands_back_what_was_not_told() -> None:
     with gate(free_port()) as it:
         it.tell(verdict(0, deadline_ns=_in(60)))
@@ -285,16 +314,6 @@ def test_a_stop_hands_back_what_was_not_told() -> None:
         assert _told(it.plcs.concluded()) == [(0, Outcome.LATE, Reason.NOT_TOLD, Told.UNTOLD)]
         assert it.plcs.idle
         assert it.sink.pending() == 0
-
-
-def test_of_two_plcs_of_a_line_the_one_that_was_told_counts() -> None:
-    with plc_server() as plc, gate(plc.port) as near, gate(free_port()) as away:
-        both = Plcs([away.sink, near.sink])
-        near.alive()
-        _settled(plc, status=Status.ONLINE)
-        both.tell(arrival(verdict(0, deadline_ns=_in(0.5))))
-        assert _told(_concluded(both)) == [(0, Outcome.PASS, None, Told.PASS)]
-        assert both.idle
 
 
 def _in(seconds: float) -> int:

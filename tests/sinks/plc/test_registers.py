@@ -6,6 +6,7 @@ import math
 import struct
 from functools import reduce
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,17 +15,23 @@ from hypothesis import strategies as st
 from contract.config_sinks import MODBUS_WORDS
 from contract.messages import Outcome
 from contract.reasons import FAULTS, Fault
+from sinks.arrival import NO_DEADLINE_NS, Arrival
 from sinks.plc import registers
-from sinks.plc.indication import FOREVER, Indication
+from sinks.plc.indication import Indication
 from sinks.plc.registers import NO_BITS, NUM_WORDS, RegisterBlock, Status
 from tests.sinks.kit import verdict
 
 OUTCOMES = st.sampled_from(Outcome)
 
 
+def _arrival(outcome: Outcome, frame_id: int = 0, **fields: Any) -> Arrival:
+    """What came at time 0."""
+    return Arrival(b"", verdict(frame_id, outcome, **fields), outcome, 0, first=True)
+
+
 def _result(outcome: Outcome, frame_id: int = 0, *, deadline_ns: int | None = None) -> Indication:
-    header = verdict(frame_id, outcome, deadline_ns=deadline_ns)
-    return Indication.of(header, camera=0, review_as="FAIL")
+    arrival = _arrival(outcome, frame_id, deadline_ns=deadline_ns)
+    return Indication.of(arrival, camera=0, review_as="FAIL")
 
 
 def test_the_block_is_laid_out_as_documented() -> None:
@@ -89,9 +96,21 @@ def test_merging_in_two_steps_is_merging_in_one(
 
 @pytest.mark.parametrize(("review_as", "bit"), [("FAIL", Status.FAIL), ("PASS", Status.PASS)])
 def test_review_is_told_as_configured(review_as: str, bit: Status) -> None:
-    header = verdict(0, Outcome.REVIEW, anomaly_score=0.4)
-    result = Indication.of(header, camera=0, review_as="PASS" if review_as == "PASS" else "FAIL")
-    assert result.status(FOREVER) == bit | Status.REVIEW
+    arrival = _arrival(Outcome.REVIEW, anomaly_score=0.4)
+    result = Indication.of(arrival, camera=0, review_as="PASS" if review_as == "PASS" else "FAIL")
+    assert result.status(1) == bit | Status.REVIEW
+
+
+def test_a_result_without_a_deadline_is_not_good_for_ever() -> None:
+    result = _result(Outcome.PASS)
+    assert result.status(NO_DEADLINE_NS) is Status.PASS
+    assert result.status(NO_DEADLINE_NS + 1) == NO_BITS
+    assert result.deadline_ms == NO_DEADLINE_NS // 1_000_000
+
+
+@pytest.mark.parametrize("deadline", [1 << 32, 5 << 32])
+def test_a_deadline_is_never_told_as_none(deadline: int) -> None:
+    assert RegisterBlock.of_words(RegisterBlock(deadline=deadline).words()).deadline == 1
 
 
 def test_the_worst_is_shown() -> None:

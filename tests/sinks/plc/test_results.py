@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -10,14 +11,16 @@ from hypothesis.strategies import integers, sampled_from
 
 from contract.clock import NS_PER_S
 from contract.messages import SCORED, Outcome
-from contract.reasons import Fault
+from contract.reasons import Fault, Reason
 from contract.telling import Told
 from sinks.arrival import Arrival, Arrivals
 from sinks.plc.indication import Indication
 from sinks.plc.registers import NO_BITS, Status
 from sinks.plc.results import Results
 from tests.fakes import FakeClock
-from tests.sinks.kit import verdict
+from tests.sinks.kit import clocks, verdict
+
+STAMPS = ("captured_ns", "decoded_ns", "received_ns", "emitted_ns")
 
 
 class Fate(Enum):
@@ -29,33 +32,63 @@ class Fate(Enum):
     REFUSED = "it did not leave, or the PLC refused it"
 
 
+def came(
+    frame_id: int, outcome: Outcome = Outcome.PASS, *, deadline_ns: int | None, now_ns: int
+) -> Arrival:
+    """A verdict that comes at `now_ns`."""
+    stamps: dict[str, Any] = dict.fromkeys(STAMPS, now_ns)
+    header = verdict(frame_id, outcome, deadline_ns=deadline_ns, **stamps)
+    return Arrivals(clocks()).take(b"", header, now_ns)
+
+
+def test_what_was_withheld_and_not_answered_is_shown_as_good_to_nobody() -> None:
+    """Else the gate opens for a part that is booked as LATE."""
+    clock = FakeClock()
+    results = Results(clock, name="gate", hold_s=0.05)
+    arrival = came(0, deadline_ns=clock.wall_ns() + NS_PER_S, now_ns=clock.wall_ns())
+    results.add(arrival, Indication.of(arrival, camera=0, review_as="PASS"))
+    withheld = results.take(Fault.CAMERA, clock.wall_ns())
+    assert withheld is not None
+    results.put_back(withheld, perhaps_told=True)
+    again = results.take(Fault.NONE, clock.wall_ns())
+    assert again is not None
+    assert again.fault is Fault.RESULT_LATE
+    results.told(again, NO_BITS)
+    [booked] = results.concluded()
+    assert (booked.header.outcome, booked.header.reason) == (Outcome.LATE, Reason.WITHHELD)
+
+
 class PlcDay(RuleBasedStateMachine):
     """A PLC that answers, hangs and vanishes as it likes, on a line with and without faults."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        self.results = Results(self.clock, hold_s=0.05)
+        self.results = Results(self.clock, name="gate", hold_s=0.05)
         self.taken = 0
         self.handed_back: dict[int, Arrival] = {}
         self.shown: dict[int, list[Status]] = {}
 
     @rule(
         outcome=sampled_from([*Outcome, *[Outcome.PASS] * 6]),
-        left_s=sampled_from([0.3, 0.5, -0.1]),
+        left_s=sampled_from([0.3, 0.5, -0.1, None]),
         count=integers(1, 2),
     )
-    def verdicts_come(self, outcome: Outcome, left_s: float, count: int) -> None:
+    def verdicts_come(self, outcome: Outcome, left_s: float | None, count: int) -> None:
         for _ in range(count):
             now_ns = self.clock.wall_ns()
-            header = verdict(self.taken, outcome, deadline_ns=now_ns + round(left_s * NS_PER_S))
-            arrival = Arrivals().take(b"", header, now_ns)
-            self.results.add(arrival, Indication.of(arrival.header, camera=0, review_as="PASS"))
+            deadline_ns = None if left_s is None else now_ns + round(left_s * NS_PER_S)
+            arrival = came(self.taken, outcome, deadline_ns=deadline_ns, now_ns=now_ns)
+            self.results.add(arrival, Indication.of(arrival, camera=0, review_as="PASS"))
             self.taken += 1
 
     @rule(seconds=sampled_from([0.01, 0.06, 0.4]))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+    @rule(seconds=sampled_from([-0.7, -0.2, 0.4]))
+    def somebody_sets_the_clock(self, seconds: float) -> None:
+        self.clock.step(seconds)
 
     @rule(
         fault=sampled_from([Fault.NONE, Fault.NONE, Fault.NONE, Fault.CAMERA]),

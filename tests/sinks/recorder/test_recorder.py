@@ -26,6 +26,7 @@ from tests.sinks.kit import (
     STREAM,
     arrival,
     camera,
+    clocks,
     config_for,
     drop,
     end,
@@ -127,7 +128,7 @@ def test_late_on_the_second_delivery_is_no_contradiction(tmp_path: Path) -> None
         it.recorder.offer(arrival(verdict(0, delivery_id=1)))
         it.await_acks(1)
         late = verdict(0, delivery_id=1, deadline_ns=1)
-        it.recorder.offer(arrival(late, arrivals=Arrivals()))
+        it.recorder.offer(arrival(late, arrivals=Arrivals(clocks())))
         it.await_acks(1)
         assert it.contradictions() == 0
 

@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("events", sa.Column("plc_name", sa.String(64)))
     op.add_column("events", sa.Column("plc_told", sa.String(16)))
     op.add_column("events", sa.Column("plc_told_ns", sa.BigInteger()))
     op.add_column("events", sa.Column("plc_num_results", sa.BigInteger()))
