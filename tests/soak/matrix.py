@@ -26,7 +26,6 @@ from tests.soak.witness import (
 )
 
 RANDOM_WITHIN_S = 3.0
-CAMERAS = ("belt-top",)
 SMALL_DISK_BYTES = 64 << 20
 
 
@@ -155,7 +154,7 @@ def _shoot(rig: Rig, fault: Fault, moment: Moment, delay_s: float) -> Shot:
     wrong, ledger = [], None
     if not trouble:
         ledger = rig.ledger().returncode
-        wrong = rig.settled(lambda events: told_otherwise(writes, events, CAMERAS))
+        wrong = rig.settled(lambda events: told_otherwise(writes, events))
     return Shot(
         fault.name,
         fault.victim,

@@ -20,11 +20,11 @@ from tests.soak.witness import (
     told_otherwise,
 )
 
+NOT_BOOKED = "frame 7 was told as PASS and is not booked"
 DAY_NS = 1_800_000_000 * NS_PER_S
 GOOD = Status.PASS | Status.ONLINE
 BAD = Status.FAIL | Status.ONLINE
 NONE_SO_FAR, PASSED = OUTCOME_CODES[None], OUTCOME_CODES[Outcome.PASS]
-CAMERAS = [STREAM.camera]
 
 
 def at_ns(seconds: float) -> int:
@@ -55,8 +55,9 @@ def write(
 def booked(
     frame_id: int, outcome: Outcome = Outcome.PASS, *, at_s: float = 0.0, until_s: float = 1.0
 ) -> Event:
-    header = verdict(frame_id, outcome, deadline_ns=at_ns(until_s))
-    return Event.of(header, arrived_ns=at_ns(at_s), evidence=None)
+    seen_ns = at_ns(at_s)
+    header = verdict(frame_id, outcome, captured_ns=seen_ns, deadline_ns=at_ns(until_s))
+    return Event.of(header, arrived_ns=seen_ns, evidence=None)
 
 
 def restart(at_s: float) -> Write:
@@ -111,51 +112,85 @@ def test_sinks_that_start_again_count_from_nothing() -> None:
     assert gap_s(writes, at_ns(3.6)) == pytest.approx(0.2), "what was before is not counted"
 
 
-def test_a_pass_that_is_booked_as_pass_or_review_is_borne_out() -> None:
-    writes = [write(0.0, sequence=1, frame_id=6, outcome=NONE_SO_FAR), write(0.2, sequence=2)]
-    for outcome in (Outcome.PASS, Outcome.REVIEW):
-        assert told_otherwise(writes[1:], [booked(7, outcome)], CAMERAS) == []
-
-
 def test_a_pass_that_is_booked_otherwise_or_not_at_all_is_named() -> None:
     writes = [write(0.0, NO_BITS, sequence=1), write(0.2, sequence=2)]
-    late = booked(7, Outcome.LATE)
-    assert told_otherwise(writes, [late], CAMERAS) == [
-        "frame 7 was told as PASS and is booked as LATE"
-    ]
-    of_another_epoch = booked(7, until_s=-60.0)
-    assert told_otherwise(writes, [of_another_epoch], CAMERAS) == [
-        "frame 7 was told as PASS and is not booked"
+    assert told_otherwise(writes, [booked(7)], STREAM.camera) == []
+    for outcome in set(Outcome) - {Outcome.PASS}:
+        assert told_otherwise(writes, [booked(7, outcome)], STREAM.camera) == [
+            f"frame 7 was told as PASS and is booked as {outcome}"
+        ]
+    assert told_otherwise(writes, [booked(6)], STREAM.camera) == [NOT_BOOKED]
+
+
+def test_a_frame_of_another_epoch_bears_nothing_out() -> None:
+    writes = [write(0.0, NO_BITS, sequence=1), write(0.2, sequence=2)]
+    earlier, later = booked(7, at_s=-0.8, until_s=0.2), booked(7, at_s=0.4, until_s=1.4)
+    assert told_otherwise(writes, [earlier], STREAM.camera) == [NOT_BOOKED]
+    assert told_otherwise(writes, [booked(6), later], STREAM.camera) == [NOT_BOOKED]
+
+
+THREE_AS_ONE = [write(0.0, NO_BITS, sequence=1, frame_id=4), write(0.5, sequence=4)]
+"""Frames 5, 6 and 7: the block names the latest, with the deadline of the first."""
+
+
+def book_of(spoiled: int | None = None) -> list[Event]:
+    """Frames 4 to 8 as the station of `THREE_AS_ONE` should book them, but for one."""
+    good = (5, 6, 7)
+    return [
+        booked(
+            frame_id,
+            Outcome.PASS if frame_id in good and frame_id != spoiled else Outcome.LATE,
+            at_s=0.1 * (frame_id - 5),
+            until_s=1.0 + 0.1 * (frame_id - 5),
+        )
+        for frame_id in range(4, 9)
     ]
 
 
-def test_a_write_speaks_of_all_results_that_it_tells() -> None:
-    """Three in one write: it names the latest, with the deadline of the first."""
-    writes = [write(0.0, NO_BITS, sequence=1, frame_id=4), write(0.5, sequence=4)]
-    book = [
-        booked(4, Outcome.FAIL, at_s=0.0, until_s=0.9),
-        booked(5, at_s=0.1, until_s=1.0),
-        booked(6, Outcome.LATE, at_s=0.2, until_s=1.1),
-        booked(7, at_s=0.3, until_s=1.2),
-        booked(8, Outcome.FAIL, at_s=0.4, until_s=1.3),
-    ]
-    assert told_otherwise(writes, book, CAMERAS) == [
-        "frame 6 was told as PASS and is booked as LATE"
+def again(at_s: float) -> Write:
+    """A heartbeat that shows what stands in `THREE_AS_ONE`."""
+    return write(at_s, sequence=4)
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [THREE_AS_ONE, [*THREE_AS_ONE, again(0.6)], [again(0.6)], [again(0.6), again(0.7)]],
+    ids=["told", "told and shown again", "told before", "told before and shown again"],
+)
+def test_one_write_of_several_results_speaks_of_each(writes: list[Write]) -> None:
+    """Also where it is the first that is known of, or shown again: how many, it says itself."""
+    assert told_otherwise(writes, book_of(), STREAM.camera) == []
+    for spoiled in (5, 6, 7):
+        assert told_otherwise(writes, book_of(spoiled), STREAM.camera) == [
+            f"frame {spoiled} was told as PASS and is booked as LATE"
+        ]
+    for lost in (5, 7):
+        rest = [event for event in book_of() if event.frame_id != lost]
+        assert told_otherwise(writes, rest, STREAM.camera) == [NOT_BOOKED]
+
+
+def test_one_write_of_several_results_counts_them() -> None:
+    rest = [event for event in book_of() if event.frame_id != 6]
+    assert told_otherwise(THREE_AS_ONE, rest, STREAM.camera) == [
+        "frame 7 ends 3 that were told as PASS; 2 are booked"
     ]
 
 
-def test_what_stood_before_may_stand_for_several_and_must_be_booked_all_the_same() -> None:
-    """It has the deadline of the first of them; how many they are was said earlier."""
-    writes = [write(0.0, until_s=0.7), write(0.15, until_s=0.7)]
-    assert told_otherwise(writes, [booked(7, until_s=0.9)], CAMERAS) == []
-    assert told_otherwise(writes, [booked(6)], CAMERAS) == [
-        "frame 7 was told as PASS and is not booked"
+def test_what_got_no_answer_may_be_told_again_with_what_came_meanwhile() -> None:
+    """The sequence says one more, of two in the book."""
+    writes = [
+        write(0.0, NO_BITS, sequence=1, frame_id=5),
+        write(0.2, sequence=2, frame_id=6),
+        write(0.4, sequence=3, frame_id=7),
     ]
+    book = [booked(6), booked(7, at_s=0.1, until_s=1.1)]
+    assert told_otherwise(writes, book, STREAM.camera) == []
 
 
 def test_a_pass_that_is_shown_by_a_later_write_of_the_same_result_must_be_booked() -> None:
     writes = [write(0.0, NO_BITS, sequence=1, frame_id=6), write(0.2, NO_BITS, sequence=2)]
     writes.append(write(0.3, sequence=2))
-    assert told_otherwise(writes, [booked(7, Outcome.LATE)], CAMERAS) == [
+    assert told_otherwise(writes, [booked(7, Outcome.LATE)], STREAM.camera) == [
         "frame 7 was told as PASS and is booked as LATE"
     ]
+    assert told_otherwise(writes, [], STREAM.camera) == [NOT_BOOKED]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -12,9 +11,8 @@ from sinks.plc.registers import RegisterBlock, Status
 from sinks.store.event import NS_PER_MS, Event
 from tests.plc import Write
 
+CAMERA = "belt-top"
 HALF = 1 << 31
-MERGED_MS = 5000
-GOOD = frozenset({Outcome.PASS, Outcome.REVIEW})
 TRUSTED = Status.PASS | Status.ONLINE
 
 
@@ -70,35 +68,25 @@ def results(writes: Sequence[Write]) -> Iterator[tuple[Write, int]]:
 
 
 def told_otherwise(
-    writes: Sequence[Write], events: Sequence[Event], cameras: Sequence[str]
+    writes: Sequence[Write], events: Sequence[Event], camera: str = CAMERA
 ) -> list[str]:
     """Every PASS bit that the book does not bear out, in words; none is what must be.
 
     Args:
         events: what is booked of the line, or of the time of `writes` at least.
-        cameras: those of the line, in the order of its configuration.
+        camera: the only one of the line, which has no REVIEW.
     """
-    book = sorted(events, key=lambda event: event.arrived_ns)
-    arrivals_ns = [event.arrived_ns for event in book]
-    wrong = {}
-    for write, count in _standing(writes):
-        if not shows_pass(write.block):
-            continue
-        block = write.block
-        own = _event_of(write, count, book, cameras)
-        if own is None:
-            wrong[block.camera, block.frame_id, block.deadline] = (
-                f"frame {block.frame_id} was told as PASS and is not booked"
-            )
-            continue
-        # Of several results in one write PASS is said of all; the block names the latest.
-        last = bisect(arrivals_ns, own.arrived_ns)
-        for event in [e for e in book[:last] if e.camera == own.camera][-(count or 1) :]:
-            if event.outcome not in GOOD:
-                wrong[block.camera, event.frame_id, event.epoch] = (
-                    f"frame {event.frame_id} was told as PASS and is booked as {event.outcome}"
-                )
-    return list(wrong.values())
+    book = sorted(
+        (event for event in events if event.camera == camera),
+        key=lambda event: event.times.captured_ns,
+    )
+    found = (
+        wrong
+        for write, count in _standing(writes)
+        if shows_pass(write.block)
+        for wrong in _not_borne_out(write, count, book)
+    )
+    return list(dict.fromkeys(found))
 
 
 def num_passes(writes: Sequence[Write]) -> int:
@@ -106,34 +94,46 @@ def num_passes(writes: Sequence[Write]) -> int:
     return sum(count for write, count in results(writes) if shows_pass(write.block))
 
 
-def _standing(writes: Sequence[Write]) -> Iterator[tuple[Write, int | None]]:
-    """Each write, and how many results it stands for; None: that was told before the first."""
+def _standing(writes: Sequence[Write]) -> Iterator[tuple[Write, int]]:
+    """Each write, and how many results it stands for at least: that was told before the first."""
     told = {id(write): count for write, count in results(writes)}
-    count = None
+    count = 1
     for write in writes:
         count = told.get(id(write), count)
         yield write, count
 
 
-def _event_of(
-    write: Write, count: int | None, book: Sequence[Event], cameras: Sequence[str]
-) -> Event | None:
-    """What is booked of the frame that a write names; another epoch has its number, too."""
-    tolerance_ms = 1 if count == 1 else MERGED_MS
-    found = [
-        (off_ms, event)
-        for event in book
-        if event.frame_id % (1 << 32) == write.block.frame_id
-        and event.camera == cameras[write.block.camera]
-        and (off_ms := _off_ms(event, write)) <= tolerance_ms
+def _not_borne_out(write: Write, count: int, book: Sequence[Event]) -> list[str]:
+    """What is wrong with the PASS of a write, which is said of `count` results at least."""
+    frame_id, told = write.block.frame_id, _told(write, book)
+    if not told:
+        return [f"frame {frame_id} was told as PASS and is not booked"]
+    if len(told) < count:
+        return [f"frame {frame_id} ends {count} that were told as PASS; {len(told)} are booked"]
+    return [
+        f"frame {event.frame_id} was told as PASS and is booked as {event.outcome}"
+        for event in told
+        if event.outcome is not Outcome.PASS
     ]
-    return min(found, key=lambda each: each[0])[1] if found else None
 
 
-def _off_ms(event: Event, write: Write) -> int:
-    """How far the deadline of an event is from that of a write."""
-    booked_ns = event.times.deadline_ns
-    return abs(_signed((booked_ns or 0) // NS_PER_MS - write.block.deadline))
+def _told(write: Write, book: Sequence[Event]) -> Sequence[Event]:
+    """What is booked of the results that a PASS is said of; none: it is not booked.
+
+    The block has the deadline of the first of them and names the latest. So it tells how many they
+    are, also where what stood before is written again, or what got no answer is told again with
+    what came meanwhile. A frame of another epoch has other deadlines, or was seen later.
+    """
+    until_ms = write.block.deadline
+    for first, event in enumerate(book):
+        if (event.times.deadline_ns or 0) // NS_PER_MS % (2 * HALF) != until_ms:
+            continue
+        for last in range(first, len(book)):
+            if book[last].times.captured_ns > write.at_ns:
+                break
+            if book[last].frame_id % (2 * HALF) == write.block.frame_id:
+                return book[first : last + 1]
+    return []
 
 
 def _signed(difference: int) -> int:
