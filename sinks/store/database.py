@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
@@ -25,6 +28,10 @@ class Mode:
 WRITE = Mode(("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"), "BEGIN IMMEDIATE")
 SQLITE_FILES = ("", "-wal", "-shm")
 READ = Mode(("busy_timeout=5000", "query_only=ON"), "BEGIN")
+HEADER: Final = b"SQLite format 3\0"
+DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+log = logging.getLogger(__name__)
 
 
 class RefusedRows(FlawlineError, ValueError):
@@ -33,6 +40,10 @@ class RefusedRows(FlawlineError, ValueError):
 
 class StoreGone(StorageError):
     """The file that is written to is not the one that the store's path names any more."""
+
+
+class StoreDamaged(StoreGone):
+    """What is in the file is not what was written there: it cannot be used any more."""
 
 
 class Database:
@@ -45,6 +56,7 @@ class Database:
     Attributes:
         where: the SQLite file, or the URL without its password.
         path: the SQLite file, if it is one.
+        writes: whether it is opened to be written.
     """
 
     def __init__(self, url: str, *, mode: Mode) -> None:
@@ -69,7 +81,7 @@ class Database:
             self.path = Path(parsed.database)
             self.where = str(self.path)
             self._listen(mode)
-        self._watches = mode is WRITE and is_sqlite
+        self.writes = mode is WRITE
         self._file: tuple[int, int] | None = None
 
     @property
@@ -81,6 +93,29 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the file was never one of SQLite's."""
+        if self.path is None:
+            return True
+        with self.path.open("rb") as file:
+            return file.read(len(HEADER)) != HEADER
+
+    def set_aside(self) -> None:
+        """Close it, and move its files out of the way of a new one; the log says where to."""
+        self.close()
+        if self.path is None:
+            return
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        try:
+            for path, end in zip(self.files, SQLITE_FILES, strict=True):
+                with suppress(FileNotFoundError):
+                    path.rename(aside.with_name(aside.name + end))
+        except OSError as error:
+            log.error("%s is damaged and cannot be moved away: %s", self.where, error.strerror)
+        else:
+            log.error("%s was damaged and is now %s; the next start begins anew", self.where, aside)
+
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         """A transaction: committed at the end, rolled back on an error.
@@ -88,6 +123,7 @@ class Database:
         Raises:
             StorageError: the database does not work, now or at all.
             StoreGone: its file was removed or replaced; it must be opened anew.
+            StoreDamaged: it has to be set aside before.
             RefusedRows: it works but does not accept these rows.
         """
         try:
@@ -97,12 +133,11 @@ class Database:
         except (IntegrityError, DataError) as error:
             raise RefusedRows(f"{self.where} refused rows", str(error.orig)) from error
         except DBAPIError as error:
-            raise StorageError(
-                f"event store {self.where} does not work", str(error.orig)
-            ) from error
+            kind = StoreDamaged if _is_damage(error.orig) else StorageError
+            raise kind(f"event store {self.where} does not work", str(error.orig)) from error
 
     def _require_same_file(self) -> None:
-        if not self._watches or self.path is None:
+        if not self.writes or self.path is None:
             return
         try:
             status = self.path.stat()
@@ -124,3 +159,8 @@ class Database:
         @sa.event.listens_for(self.engine, "begin")
         def _on_begin(connection: sa.Connection) -> None:
             connection.exec_driver_sql(mode.begin)
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says so; the low byte of its code is the primary one."""
+    return isinstance(error, sqlite3.Error) and (error.sqlite_errorcode & 0xFF) in DAMAGE

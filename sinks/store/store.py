@@ -18,7 +18,7 @@ from contract.files import shut_out_others
 from contract.messages import Outcome, StreamKey
 from sinks.ledger.book import Book
 from sinks.store import audit, migrate
-from sinks.store.database import READ, WRITE, Database
+from sinks.store.database import READ, WRITE, Database, StoreDamaged
 from sinks.store.event import Event
 from sinks.store.rows import Drop, book_from_row, book_to_row
 from sinks.store.schema import DROPS, EVENTS, LEDGER, is_stream
@@ -27,7 +27,10 @@ PAGE = 1000
 
 
 class Store:
-    """Use as a context manager, made by `open` or `open_existing`."""
+    """Use as a context manager, made by `open` or `open_existing`.
+
+    Left with `StoreDamaged`, one that is written sets its files aside: the next begins anew.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -39,6 +42,7 @@ class Store:
         Raises:
             ConfigError: not a usable URL, or its driver is not installed.
             StorageError: it cannot be written, or newer software wrote it.
+            StoreDamaged: it was damaged and is set aside; the next call begins another.
         """
         database = Database(url, mode=WRITE)
         try:
@@ -49,6 +53,8 @@ class Store:
             shut_out_others(*database.files)
         except OSError as error:
             database.close()
+            if isinstance(error, StoreDamaged) and not database.is_foreign:
+                database.set_aside()
             if isinstance(error, StorageError):
                 raise
             raise StorageError(f"cannot write {database.where}: {error.strerror}") from error
@@ -85,6 +91,8 @@ class Store:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(error, StoreDamaged) and self.database.writes:
+            self.database.set_aside()
         self.database.close()
 
     def write(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -133,9 +133,35 @@ def test_a_read_only_data_folder_is_named(short_directory: Path) -> None:
     assert "Traceback" not in log
 
 
-@pytest.mark.parametrize("replaced", [False, True])
+def _remove(path: Path) -> None:
+    for name in path.parent.glob("events.db*"):
+        name.rename(name.with_name(f"was-{name.name}"))
+
+
+def _replace(path: Path) -> None:
+    _remove(path)
+    path.touch()
+
+
+def _damage(path: Path) -> None:
+    """All is written to the file, and what it holds becomes noise."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(bytes(range(256)) * (path.stat().st_size // 256))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (_remove, "is gone"),
+        (_replace, "was replaced by another file"),
+        (_damage, "does not work: database disk image is malformed"),
+    ],
+)
 def test_a_store_that_is_taken_away_is_noticed_told_and_begun_anew(
-    replaced: bool, short_directory: Path
+    spoil: Callable[[Path], None], why: str, short_directory: Path
 ) -> None:
     with plc_server() as plc:
         gate = {"name": "gate", "line": "belt", "host": "127.0.0.1", "port": plc.port}
@@ -146,14 +172,10 @@ def test_a_store_that_is_taken_away_is_noticed_told_and_begun_anew(
                 them.tell(camera(1), scorer_alive())
                 them.send(verdict(0))
                 them.await_acks()
-                for name in path.parent.glob("events.db*"):
-                    name.rename(name.with_name(f"was-{name.name}"))
-                if replaced:
-                    path.touch()
+                spoil(path)
                 them.send(verdict(1))
                 assert process.popen.wait(30) == EXIT_RECOVERABLE
                 assert them.hear() == 1, "what has no place is not acknowledged"
-                why = "was replaced by another file" if replaced else "is gone"
                 assert f"event store {path} {why}" in process.log.read_text()
                 assert plc.block.fault is Fault.STOPPED
                 assert not plc.block.status & (Status.PASS | Status.ONLINE)
@@ -166,6 +188,23 @@ def test_a_store_that_is_taken_away_is_noticed_told_and_begun_anew(
         assert audit.agrees
         assert audit.book.counts[Outcome.PASS] == 1
         assert audit.book.unscored["lost"] == 1, "that of the store that is gone"
+    aside = list(path.parent.glob("events.db.damaged-*"))
+    assert bool(aside) == (spoil is _damage)
+
+
+def test_a_store_that_is_found_damaged_is_set_aside_and_begun_anew(short_directory: Path) -> None:
+    config = config_for(short_directory / "data")
+    path = short_directory / "data" / "events.db"
+    Store.open(config.store_url).database.close()
+    _damage(path)
+    damaged = path.read_bytes()
+    code, log = refused(config, short_directory)
+    assert code == EXIT_RECOVERABLE
+    [aside] = path.parent.glob("events.db.damaged-*")
+    assert f"{path} was damaged and is now {aside}" in log
+    assert aside.read_bytes() == damaged
+    with running(config, short_directory) as process:
+        assert process.stop() == EXIT_OK
 
 
 def test_a_full_disk_does_not_lose_what_is_stored_and_heals(short_directory: Path) -> None:

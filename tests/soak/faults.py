@@ -75,7 +75,13 @@ def delete(rig: Rig, victim: str) -> None:
 
 
 def truncate(rig: Rig, victim: str) -> None:
-    """Cut off the second half of the file."""
+    """Cut off the second half of the file; of what it held the witness keeps a copy."""
+    kept = rig.store_path.with_name(f"kept-{len(rig.kept)}.db")
+    with closing(sqlite3.connect(rig.store_path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with closing(sqlite3.connect(kept)) as copy:
+            connection.backup(copy)
+    rig.kept.append(kept)
     os.truncate(rig.store_path, rig.store_path.stat().st_size // 2)
 
 

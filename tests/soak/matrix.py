@@ -153,8 +153,8 @@ def _shoot(rig: Rig, fault: Fault, moment: Moment, delay_s: float) -> Shot:
     writes = rig.news()
     wrong, ledger = [], None
     if not trouble:
-        ledger = rig.ledger().returncode
         wrong = rig.settled(lambda events: told_otherwise(writes, events))
+        ledger = rig.ledger_exit()
     return Shot(
         fault.name,
         fault.victim,

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from contract.clock import NS_PER_S
+from contract.errors import StorageError
 from sinks.store.event import Event
 from sinks.store.store import Store
 from tests.integration.guarded import guarded_station
@@ -70,7 +71,7 @@ class Rig:
                 raise NotWell(f"outlived the supervisor: {[each.name() for each in alive]}")
             self.station.__enter__()
         since_ns = time.time_ns()
-        self.until(self._is_whole, "every process runs")
+        self.until(self._is_whole, "every process runs, and there is a store")
         self.until(lambda: self._passed_since(since_ns), "a part passes that was seen since")
 
     def await_pass(self) -> None:
@@ -116,12 +117,17 @@ class Rig:
         first_ns = time.time_ns() - round(LOOK_BACK_S * NS_PER_S)
         found: dict[str, Event] = {}
         for path in [*self.kept, self.store_path]:
-            with Store.open_existing(f"sqlite:///{path}") as store:
+            with suppress(StorageError), Store.open_existing(f"sqlite:///{path}") as store:
                 found |= {event.event_id: event for event in store.events(since_ns=first_ns)}
         return list(found.values())
 
-    def ledger(self) -> subprocess.CompletedProcess[str]:
-        return ledger(self.station)
+    def ledger_exit(self) -> int:
+        """Of `flawline ledger`, once it says 0 or had time to."""
+        until_s = time.monotonic() + BOOKED_WITHIN_S
+        while code := ledger(self.station).returncode:
+            if time.monotonic() > until_s:
+                break
+        return code
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until `condition`.
@@ -137,7 +143,8 @@ class Rig:
             self.go_on(POLL_S)
 
     def _is_whole(self) -> bool:
-        return all(self.station.process_ids(module) for module in MODULES.values())
+        running = all(self.station.process_ids(module) for module in MODULES.values())
+        return running and self.store_path.exists()
 
     def _passed_since(self, since_ns: int) -> bool:
         return any(self._was_seen_since(write, since_ns) for write in self.plc.writes[-50:])
