@@ -10,6 +10,7 @@ Ctrl-C ends it; the table of what was done so far is printed in any case.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ OUT = Path("build/soak")
 def main() -> int:
     arguments = _arguments()
     signal.signal(signal.SIGTERM, _interrupt)
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # each killed client fills a page
     faults = chosen(arguments.only)
     may_mount = os.geteuid() == 0
     left_out = [each for each in faults if each.needs_small_disk and not may_mount]
