@@ -103,8 +103,12 @@ class Shell:
     @property
     def stopping(self) -> bool:
         """Whether to drain and return: a signal came, or the supervisor died."""
-        orphaned = self._parent_pid is not None and os.getppid() != self._parent_pid
-        return self._stop_signals > 0 or orphaned
+        return self._stop_signals > 0 or self.orphaned
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the supervisor died: all processes of the station end now, in no order."""
+        return self._parent_pid is not None and os.getppid() != self._parent_pid
 
     @property
     def hurried(self) -> bool:

@@ -8,6 +8,10 @@ STALLED_S = 60.0
 """A stop waits for work that gets on; this long without any, and it is given up. Longer than the
 longest step of a scorer: nine tiles of the paper's model on a slow CPU take half of it."""
 
+ORPHAN_STALLED_S = 5.0
+"""As long as that without a supervisor: those that are waited for end as well, and until all have
+ended no station can be started again."""
+
 
 class Progress:
     """How long a number has stood still."""

@@ -17,7 +17,7 @@ from contract.messages import (
     RequestMessage,
 )
 from contract.process import HEARTBEAT_S, POLL_MS, Every, Shell, software_version, user
-from contract.progress import STALLED_S, Progress
+from contract.progress import ORPHAN_STALLED_S, STALLED_S, Progress
 from contract.reasons import Reason
 from contract.sockets import Sockets
 from scorer.references.shelf import Shelf
@@ -110,8 +110,9 @@ class Service:
         progress = Progress(self._shell.clock)
         while not self._drained(stop_s) and not self._shell.hurried:
             progress.note(self._done)
-            if progress.stalled_s > STALLED_S:
-                log.error("nothing has moved for %.0f s, giving up what waits", STALLED_S)
+            patience_s = ORPHAN_STALLED_S if self._shell.orphaned else STALLED_S
+            if progress.stalled_s > patience_s:
+                log.error("nothing has moved for %.0f s, giving up what waits", patience_s)
                 break
             self._turn()
         self._give_up()

@@ -49,7 +49,10 @@ class StoppingShell:
     hurried = False
     restarts = None
 
-    def __init__(self, clock: Clock | None = None, *, turn_s: float = 0.1) -> None:
+    def __init__(
+        self, clock: Clock | None = None, *, turn_s: float = 0.1, orphaned: bool = False
+    ) -> None:
+        self.orphaned = orphaned
         self.clock = clock or SystemClock()
         self._turn_s = turn_s
 
@@ -173,12 +176,14 @@ def test_a_slow_model_is_waited_for_as_long_as_it_gets_on(short_directory: Path)
     assert {verdict.frame_id for verdict in received} == set(range(80))
 
 
+@pytest.mark.parametrize(("orphaned", "after_s"), [(False, 60), (True, 5)])
 def test_without_sinks_a_drain_ends(
-    short_directory: Path, caplog: pytest.LogCaptureFixture
+    orphaned: bool, after_s: int, short_directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = FakeClock()
-    _serve(short_directory, StoppingShell(clock, turn_s=1.0), FakeModel(), waiting=3)
-    assert "nothing has moved for 60 s" in caplog.text
+    """An orphan's sinks end by themselves, and no station can start before it has ended."""
+    shell = StoppingShell(FakeClock(), turn_s=1.0, orphaned=orphaned)
+    _serve(short_directory, shell, FakeModel(), waiting=3)
+    assert f"nothing has moved for {after_s} s" in caplog.text
     assert "3 verdicts were not acknowledged" in caplog.text
 
 
