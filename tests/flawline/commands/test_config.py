@@ -291,7 +291,7 @@ def test_probing_what_is_there(
                         "host": "127.0.0.1",
                         "port": port,
                         "base_register": 100,
-                        "timeout_s": 10,
+                        "timeout_s": 5,
                     }
                 ],
             },
