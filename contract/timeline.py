@@ -25,7 +25,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from contract.clock import NS_PER_S
 
 NAME: Final = "timeline"
-MAX_NOTE_BYTES: Final = 32
+MAX_NOTE_BYTES: Final = 64
+BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 READINGS: Final = 5
 ASKED_FOR_S: Final = 2.0
 
@@ -96,13 +97,13 @@ class Timeline:
         """The offset that is noted in the file; whoever has it alone notes it first.
 
         Raises:
-            OSError, ValueError: the file cannot be used, or holds no offset.
+            OSError, ValueError: the file cannot be used, or holds no offset of this host.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(directory / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with suppress(BlockingIOError):
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            note = str(wall_offset_ns()).encode("ascii")
+            note = f"{wall_offset_ns()} {BOOT.read_text()}".encode("ascii")
             os.pwrite(self._file, note, 0)
             os.ftruncate(self._file, len(note))
         # Another may write between the two locks, but nobody once this one is held.
@@ -113,7 +114,10 @@ class Timeline:
             reraise=True,
         )
         shared(fcntl.flock, self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return int(os.pread(self._file, MAX_NOTE_BYTES, 0))
+        offset_ns, boot = os.pread(self._file, MAX_NOTE_BYTES, 0).decode("ascii").split()
+        if boot != BOOT.read_text().strip():
+            raise ValueError("another host uses this run directory; each needs one of its own")
+        return int(offset_ns)
 
 
 def wall_offset_ns() -> int:

@@ -96,6 +96,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
                 settings,
                 config.line(settings.line),
                 note=journal.note,
+                clock_step_s=shell.clock_step_s,
                 clock=clock,
                 metrics=metrics,
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from contract.clock import NS_PER_S
 from contract.messages import Outcome, StreamKey, VerdictMessage
@@ -17,7 +17,6 @@ from contract.telling import Telling
 from sinks.clocks import Camera, Clocks
 
 REMEMBERED_FRAMES = 4096
-NO_DEADLINE_NS: Final = 2 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,21 @@ class Arrival:
     def stream(self) -> StreamKey:
         return self.header.stream
 
+    def due(self, deadline_s: float) -> Arrival:
+        """The same, with a deadline so long after capture if it has none."""
+        times = self.header.times
+        if times.deadline_ns is not None:
+            return self
+        deadline_ns = times.captured_ns + round(deadline_s * NS_PER_S)
+        times = times.model_copy(update={"deadline_ns": deadline_ns})
+        return replace(self, header=self.header.model_copy(update={"times": times}))
+
     @property
     def until_ns(self) -> int:
-        """Until when a PLC may act on it; of a verdict without a deadline not long either."""
+        """The deadline of one that is `due`."""
         deadline_ns = self.header.times.deadline_ns
-        return self.arrived_ns + NO_DEADLINE_NS if deadline_ns is None else deadline_ns
+        assert deadline_ns is not None
+        return deadline_ns
 
     def spoiled(self, reason: str) -> Arrival:
         """The same, no result any more because of `reason`: LATE, or INVALID for a clock."""

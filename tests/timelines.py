@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contract.clock import NS_PER_S
-from contract.timeline import NAME, wall_offset_ns
+from contract.timeline import BOOT, NAME, wall_offset_ns
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def begun_before_the_clock_was_set(directory: Path, *, by_s: float) -> Iterator[
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / NAME).open("w", encoding="ascii") as file:
-        file.write(str(wall_offset_ns() - round(by_s * NS_PER_S)))
+        file.write(f"{wall_offset_ns() - round(by_s * NS_PER_S)} {BOOT.read_text()}")
         file.flush()
         fcntl.flock(file, fcntl.LOCK_SH)
         yield

@@ -167,6 +167,9 @@ class Guard:
         """Write status and fault; the whole block to a PLC that takes nothing less."""
         cleared = [int(Status.FAULT), int(Fault.SINKS)]
         for block in (cleared, [*cleared, *words[len(cleared) :]]):
+            if block is not cleared and self._read(client) != list(words):
+                # The sinks came back: what stands is theirs, and an older sequence no news.
+                return
             write = partial(
                 client.write_registers,
                 self._settings.base_register,

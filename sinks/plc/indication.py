@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 from contract.messages import Outcome
 from contract.reasons import RESULT_FAULTS, Fault
 from sinks.arrival import Arrival
 from sinks.plc.registers import NO_BITS, Status
-
-NS_PER_MS: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +66,9 @@ class Indication:
         )
 
     @property
-    def deadline_ms(self) -> int:
-        """Until when the result bits count, in Unix time."""
-        return (self.fail_until_ns if self.failed else self.pass_until_ns) // NS_PER_MS
+    def until_ns(self) -> int:
+        """Until when the result bits count."""
+        return self.fail_until_ns if self.failed else self.pass_until_ns
 
     def without_use(self) -> Indication:
         """The same, never PASS or FAIL again."""

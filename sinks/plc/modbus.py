@@ -24,7 +24,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from contract.clock import Clock
+from contract.clock import NS_PER_S, Clock
 from contract.config import Line
 from contract.config_sinks import Modbus
 from contract.messages import Outcome, StatusMessage
@@ -45,6 +45,8 @@ from sinks.plc.results import Batch, Results
 
 MAX_BACK_OFF_S = 1.0
 COMPLAIN_S = 10.0
+NS_PER_MS = 1_000_000
+RESULT: Final = Status.PASS | Status.FAIL
 NOT_DONE: Final = frozenset({1, 2, 3, 6, 10})
 """Exception codes of a write that was not begun; a gateway or a device that fails sends others."""
 
@@ -91,6 +93,8 @@ class Plc:
 
     Args:
         note: keeps a judgement that is about to be told, so that it outlives this process.
+        clock_step_s: by how much the host's clock is ahead of `clock`, which nobody can set: the
+            PLC compares deadlines with the time that its hosts show.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class Plc:
         line: Line,
         *,
         note: Callable[[Arrival], None],
+        clock_step_s: Callable[[], float],
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -108,6 +113,9 @@ class Plc:
         self._settings = settings
         self._review_as = line.review_as
         self._note = note
+        self._clock_step_s = clock_step_s
+        assert line.deadline_s is not None  # the configuration demands it
+        self._deadline_s = line.deadline_s
         self._clock = clock
         self._metrics = metrics
         self._cameras = {camera.name: place for place, camera in enumerate(line.cameras)}
@@ -128,6 +136,7 @@ class Plc:
 
     def tell(self, arrival: Arrival) -> None:
         """Take a verdict of the line; there is always room, because results merge."""
+        arrival = arrival.due(self._deadline_s)
         header = arrival.header
         camera = self._cameras.get(header.camera, UNKNOWN_CAMERA)
         result = Indication.of(arrival, camera=camera, review_as=self._review_as)
@@ -194,20 +203,32 @@ class Plc:
                     beat_s = self._clock.monotonic_s() + settings.heartbeat_s
                     with self._lock:
                         self._health.beat()
-                write(self._write, client)
+                write(self._write, client, stop)
             self._say_stopped(client)
         finally:
             _close(client)
 
     def _pause_s(self, beat_s: float) -> float:
-        """Until the next heartbeat, or until a waiting result may replace the one that stands."""
-        with self._lock:
-            due_s = self._results.due_s
-        until_s = beat_s if due_s is None else min(beat_s, due_s)
-        return max(0.0, until_s - self._clock.monotonic_s())
+        """Until the next heartbeat, or a waiting result may replace the one that stands.
 
-    def _write(self, client: ModbusTcpClient) -> None:
-        """Write the state of this moment; on failure its results wait for the next write."""
+        Or until that one is over.
+        """
+        now_s, now_ns = self._clock.monotonic_s(), self._clock.wall_ns()
+        with self._lock:
+            due_s = [beat_s, self._results.due_s]
+            if self._standing and self._standing.bits(now_ns):
+                left_ns = self._standing.result.until_ns - now_ns
+                due_s.append(now_s + (left_ns + 1) / NS_PER_S)
+        return max(0.0, min(due for due in due_s if due is not None) - now_s)
+
+    def _write(self, client: ModbusTcpClient, stop: threading.Event) -> None:
+        """Write the state of this moment; on failure its results wait for the next write.
+
+        After `stop` only that is told: what stood before a write without an answer must not come
+        back.
+        """
+        if stop.is_set():
+            return
         self._connect(client)
         with self._lock:
             now_ns = self._clock.wall_ns()
@@ -220,19 +241,25 @@ class Plc:
             standing = _Standing(batch.indication, batch.fault) if batch else self._standing
             sequence = self._sequence + (batch.count if batch else 0)
             block = self._block(standing, fault, sequence, now_ns)
-        if batch:
-            self._tell(client, batch, block)
-        else:
+        if batch is None:
             self._send(client, block)
+        elif not self._tell(client, batch, block):
+            return
         with self._lock:
             self._standing, self._sequence = standing, sequence
 
-    def _tell(self, client: ModbusTcpClient, batch: Batch, block: RegisterBlock) -> None:
-        """Write `block`, which is the first to tell `batch`."""
+    def _tell(self, client: ModbusTcpClient, batch: Batch, block: RegisterBlock) -> bool:
+        """Write `block`, which is the first to tell `batch`; False: it was too late for that."""
         perhaps = False
         try:
             for arrival in batch.newly_judged:
                 self._note(arrival)
+            if block.status & RESULT and not batch.indication.status(self._clock.wall_ns()):
+                # The disk, or this process, stood still for so long.
+                with self._lock:
+                    self._results.put_back(batch, perhaps_told=False)
+                self._wake.set()
+                return False
             perhaps = True
             self._send(client, block)
         except BaseException as error:
@@ -245,6 +272,7 @@ class Plc:
             self._results.told(batch, block.status)
             if batch.fault not in _USEFUL:
                 self._health.useless(batch.count)
+        return True
 
     def _block(
         self, standing: _Standing | None, fault: Fault, sequence: int, now_ns: int
@@ -266,10 +294,13 @@ class Plc:
             outcome=OUTCOME_CODES[standing.outcome],
             frame_id=standing.result.frame_id,
             camera=standing.result.camera,
-            deadline=standing.result.deadline_ms,
+            deadline=self._deadline_ms(standing.result),
             heartbeat=self._health.heartbeat,
             sequence=sequence,
         )
+
+    def _deadline_ms(self, result: Indication) -> int:
+        return (result.until_ns + round(self._clock_step_s() * NS_PER_S)) // NS_PER_MS
 
     def _connect(self, client: ModbusTcpClient) -> None:
         try:

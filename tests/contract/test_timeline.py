@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import time
@@ -140,3 +141,16 @@ def test_a_note_that_is_none_leaves_a_time_of_its_own(
         with Timeline(tmp_path) as own:
             assert abs(own.wall_ns() - time.time_ns()) < CLOSE_NS
     assert "goes by its own time" in caplog.text
+
+
+def test_a_run_directory_of_another_host_is_not_believed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a network file system, where a lock is everybody's, but no boot clock is."""
+    with (tmp_path / NAME).open("w", encoding="ascii") as file:
+        file.write("0 d3b07384-d9a0-4c9b-8f6e-2d2b3b4a5c6d\n")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with Timeline(tmp_path) as here:
+            assert abs(here.wall_ns() - time.time_ns()) < CLOSE_NS
+    assert "another host uses this run directory" in caplog.text

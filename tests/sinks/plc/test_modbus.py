@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -69,11 +69,25 @@ class Gate:
 
 
 @contextmanager
-def gate(port: int, *, review_as: str = "FAIL", **fields: Any) -> Iterator[Gate]:
+def gate(
+    port: int,
+    *,
+    review_as: str = "FAIL",
+    note: Callable[[Arrival], None] | None = None,
+    step_s: float = 0.0,
+    **fields: Any,
+) -> Iterator[Gate]:
     settings = Modbus(name="gate", line="belt", host="127.0.0.1", port=port, **fields)
     numbers = metrics()
     noted: list[Arrival] = []
-    sink = Plc(settings, _line(review_as), note=noted.append, clock=SystemClock(), metrics=numbers)
+    sink = Plc(
+        settings,
+        _line(review_as),
+        note=note or noted.append,
+        clock_step_s=lambda: step_s,
+        clock=SystemClock(),
+        metrics=numbers,
+    )
     fanout = Fanout([], numbers, workers=[sink])
     fanout.start()
     try:
@@ -305,6 +319,40 @@ def test_an_exception_says_whether_the_plc_may_have_taken_the_write(
         else:
             assert said == [(0, Outcome.LATE, Reason.NOT_TOLD, Told.UNTOLD)]
         plc.answer = None
+
+
+def test_a_pass_that_was_held_up_before_it_left_is_late() -> None:
+    """The disk stands still while the judgement is noted."""
+    deadline_ns = _in(1)
+
+    def slowly(arrival: Arrival) -> None:
+        until(lambda: SystemClock().wall_ns() > deadline_ns)
+
+    with plc_server() as plc, gate(plc.port, note=slowly, silence_s=60) as it:
+        it.alive()
+        it.tell(verdict(0, deadline_ns=deadline_ns))
+        assert _told(it.concluded()) == [(0, Outcome.LATE, Reason.NOT_TOLD, Told.NOTHING)]
+        assert not any(block.status & Status.PASS for block in plc.blocks)
+
+
+def test_the_plc_compares_deadlines_with_the_time_that_hosts_show() -> None:
+    """The host's clock was put back by an hour since the station started."""
+    with plc_server() as plc, gate(plc.port, step_s=-3600.0) as it:
+        it.alive()
+        deadline_ns = _in(60)
+        it.tell(verdict(0, deadline_ns=deadline_ns))
+        block = _settled(plc, sequence=1)
+        assert block.deadline == (deadline_ns // 1_000_000 - 3_600_000) % (1 << 32)
+
+
+def test_a_verdict_without_a_deadline_has_that_of_its_line() -> None:
+    with plc_server() as plc, gate(plc.port) as it:
+        it.alive()
+        _settled(plc, status=Status.ONLINE)
+        it.tell(verdict(0, captured_ns=_in(-60)), verdict(1))
+        told = _told(it.concluded(2))
+        assert told[0][:3] == (0, Outcome.LATE, Reason.NOT_TOLD)
+        assert told[1][:2] == (1, Outcome.PASS)
 
 
 def test_a_stop_hands_back_what_was_not_told() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contract.config_sinks import MODBUS_WORDS
 from contract.messages import Outcome
 from contract.reasons import FAULTS, Fault
-from sinks.arrival import NO_DEADLINE_NS, Arrival
+from sinks.arrival import Arrival
 from sinks.plc import registers
 from sinks.plc.indication import Indication
 from sinks.plc.registers import NO_BITS, NUM_WORDS, RegisterBlock, Status
@@ -30,7 +30,7 @@ def _arrival(outcome: Outcome, frame_id: int = 0, **fields: Any) -> Arrival:
 
 
 def _result(outcome: Outcome, frame_id: int = 0, *, deadline_ns: int | None = None) -> Indication:
-    arrival = _arrival(outcome, frame_id, deadline_ns=deadline_ns)
+    arrival = _arrival(outcome, frame_id, deadline_ns=deadline_ns).due(2.0)
     return Indication.of(arrival, camera=0, review_as="FAIL")
 
 
@@ -96,16 +96,9 @@ def test_merging_in_two_steps_is_merging_in_one(
 
 @pytest.mark.parametrize(("review_as", "bit"), [("FAIL", Status.FAIL), ("PASS", Status.PASS)])
 def test_review_is_told_as_configured(review_as: str, bit: Status) -> None:
-    arrival = _arrival(Outcome.REVIEW, anomaly_score=0.4)
+    arrival = _arrival(Outcome.REVIEW, anomaly_score=0.4).due(2.0)
     result = Indication.of(arrival, camera=0, review_as="PASS" if review_as == "PASS" else "FAIL")
     assert result.status(1) == bit | Status.REVIEW
-
-
-def test_a_result_without_a_deadline_is_not_good_for_ever() -> None:
-    result = _result(Outcome.PASS)
-    assert result.status(NO_DEADLINE_NS) is Status.PASS
-    assert result.status(NO_DEADLINE_NS + 1) == NO_BITS
-    assert result.deadline_ms == NO_DEADLINE_NS // 1_000_000
 
 
 @pytest.mark.parametrize("deadline", [1 << 32, 5 << 32])

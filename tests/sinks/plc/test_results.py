@@ -38,7 +38,7 @@ def came(
     """A verdict that comes at `now_ns`."""
     stamps: dict[str, Any] = dict.fromkeys(STAMPS, now_ns)
     header = verdict(frame_id, outcome, deadline_ns=deadline_ns, **stamps)
-    return Arrivals(clocks()).take(b"", header, now_ns)
+    return Arrivals(clocks()).take(b"", header, now_ns).due(2.0)
 
 
 def test_what_was_withheld_and_not_answered_is_shown_as_good_to_nobody() -> None:
