@@ -151,10 +151,8 @@ def _shoot(rig: Rig, fault: Fault, moment: Moment, delay_s: float) -> Shot:
     except (NotWell, AssertionError, psutil.Error) as error:
         trouble = str(error).splitlines()[0]
     writes = rig.news()
-    wrong, ledger = [], None
-    if not trouble:
-        wrong = rig.settled(lambda events: told_otherwise(writes, events))
-        ledger = rig.ledger_exit()
+    wrong = rig.settled(lambda events: told_otherwise(writes, events))
+    ledger = None if trouble else rig.ledger_exit()
     return Shot(
         fault.name,
         fault.victim,
