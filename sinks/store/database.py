@@ -96,10 +96,10 @@ class Database:
     @property
     def is_foreign(self) -> bool:
         """Whether the file was never one of SQLite's."""
-        if self.path is None:
-            return True
-        with self.path.open("rb") as file:
-            return file.read(len(HEADER)) != HEADER
+        if self.path is not None:
+            with suppress(OSError), self.path.open("rb") as file:
+                return file.read(len(HEADER)) != HEADER
+        return True
 
     def set_aside(self) -> None:
         """Close it, and move its files out of the way of a new one; the log says where to."""
