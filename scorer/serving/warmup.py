@@ -50,10 +50,7 @@ def warm_up(backbone: Backbone, tilings: Sequence[Tiling], *, max_frames: int) -
     tower = backbone.tower
     tower.rehearse()
     tiling = max(tilings, key=lambda each: each.num_tokens)
-    one = _measure(backbone, tiling, 1)
-    # Frames that take too long alone are never scored together.
-    alone = max_frames == 1 or one.took_ns > MAX_STEP_S * NS_PER_S
-    many = one if alone else _measure(backbone, tiling, 2)
+    one, many = _measure(backbone, tiling, 1), _measure(backbone, tiling, min(max_frames, 2))
     cost = Cost.fit((one.tokens, one.took_ns), (many.tokens, many.took_ns))
     # Memory that the process held already does not show in a peak.
     token_bytes = max(

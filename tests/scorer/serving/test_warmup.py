@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 import torch
 
@@ -13,7 +11,6 @@ from scorer.clip.presets import PRESETS
 from scorer.serving import warmup
 from scorer.serving.device_memory import free_bytes, peak_bytes
 from scorer.serving.warmup import warm_up
-from scorer.windows.backbone import Crop, Seen
 from tests.scorer.tiny import tiny_loaded
 
 CPU = torch.device("cpu")
@@ -44,26 +41,6 @@ def test_little_memory_makes_small_batches(tiny: WinClip, monkeypatch: pytest.Mo
     monkeypatch.setattr(warmup, "free_bytes", lambda device: 1500 * MEGABYTE)
     with pytest.raises(ModelError, match=r"one image needs 1049 MB on cpu.*smaller model"):
         warm_up(tiny.backbone, [tiny.backbone.tiling(64)], max_frames=64)
-
-
-@pytest.mark.parametrize(("max_step_s", "looks"), [(0.0, [1, 1]), (60.0, [1, 1, 2, 2])])
-def test_frames_that_are_never_scored_together_are_not_tried_together(
-    tiny: WinClip, monkeypatch: pytest.MonkeyPatch, max_step_s: float, looks: list[int]
-) -> None:
-    monkeypatch.setattr(warmup, "MAX_STEP_S", max_step_s)
-    looked: list[int] = []
-    look = tiny.backbone.look
-
-    def counted(crops: Sequence[Crop]) -> list[Seen]:
-        looked.append(len(crops))
-        return look(crops)
-
-    monkeypatch.setattr(tiny.backbone, "look", counted)
-    tiling = tiny.backbone.tiling(64)
-    budget = warm_up(tiny.backbone, [tiling], max_frames=8)
-    assert looked == looks
-    assert budget.max_tokens >= tiling.num_tokens
-    assert budget.cost.step_ns(tiling.num_tokens) > 0
 
 
 def test_a_peak_is_seen_though_it_is_gone() -> None:
