@@ -11,7 +11,6 @@ from contract.clock import NS_PER_S
 from contract.config import Config
 from contract.process import Shell, run_process
 from contract.sockets import Sockets
-from scorer.clip.phrasebook import Phrasebook
 from scorer.references.shelf import Shelf
 from scorer.scoring.winclip import load_model
 from scorer.serving.batch import BatchScorer
@@ -23,8 +22,6 @@ from scorer.serving.scheduler import Scheduler
 from scorer.serving.service import Service
 from scorer.serving.warmup import warm_up
 
-WORDS = ".words"
-
 
 def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     """Load, warm up, serve."""
@@ -33,13 +30,6 @@ def body(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
         torch.set_num_threads(settings.model.num_threads)
     model = load_model(settings.model)
     shell.start.passed("model")
-    model.words.keep_in(
-        Phrasebook(
-            config.memory_directory / WORDS,
-            weights_sha256=model.backbone.weights_sha256,
-            device=model.backbone.device,
-        )
-    )
     shelf = Shelf(config.memory_directory)
     lines = Lines(config.lines, model, shelf, shell.clock)
     shell.start.passed("words and memories")

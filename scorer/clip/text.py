@@ -9,11 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorer.clip.phrasebook import Phrasebook
 from scorer.clip.presets import Preset, compose_prompts
 
 Tokenizer = Callable[[list[str]], Tensor]
-Ensembles = tuple[tuple[str, ...], tuple[str, ...]]
 
 MAX_PROMPTS_PER_PASS = 256
 
@@ -34,16 +32,11 @@ class TextEncoder:
         self._clip = clip
         self._tokenizer = tokenizer
         self._preset = preset
-        self._cache: dict[Ensembles, Tensor] = {}
-        self._book: Phrasebook | None = None
+        self._cache: dict[tuple[tuple[str, ...], tuple[str, ...]], Tensor] = {}
 
     def variant(self, preset: Preset) -> TextEncoder:
         """The same text tower with other words."""
         return TextEncoder(self._clip, self._tokenizer, preset)
-
-    def keep_in(self, book: Phrasebook) -> None:
-        """From now on `book` is asked first, and told what it did not know."""
-        self._book = book
 
     def prototypes(
         self,
@@ -65,22 +58,8 @@ class TextEncoder:
             compose_prompts(preset, object_name, preset.anomalous_states + anomalous_states),
         )
         if ensembles not in self._cache:
-            self._cache[ensembles] = self._looked_up(ensembles)
+            self._cache[ensembles] = torch.stack([self._mean(prompts) for prompts in ensembles])
         return self._cache[ensembles]
-
-    def _looked_up(self, ensembles: Ensembles) -> Tensor:
-        if self._book is None:
-            return self._computed(ensembles)
-        words = (self._preset.normalise_prompts, ensembles)
-        known = self._book.read(words)
-        if known is not None:
-            return known.to(self._clip.positional_embedding.device)
-        computed = self._computed(ensembles)
-        self._book.write(words, computed)
-        return computed
-
-    def _computed(self, ensembles: Ensembles) -> Tensor:
-        return torch.stack([self._mean(prompts) for prompts in ensembles])
 
     def nearest_prompt(
         self, embedding: Tensor, object_name: str, anomalous_states: tuple[str, ...] = ()
