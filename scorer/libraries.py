@@ -39,7 +39,7 @@ class OnDemand(ModuleType):
 
 def _real() -> ModuleType:
     if isinstance(sys.modules.get(COMPILER), OnDemand):
-        del sys.modules[COMPILER]
+        sys.modules.pop(COMPILER, None)
     return import_module(COMPILER)
 
 

@@ -92,14 +92,13 @@ class Journal:
         """Note a judgement that is about to be told, or was told; the later note counts."""
         line = _line_of(arrival)
         with self._lock:
+            self._wait(arrival, line)  # An orderly stop finds room for it, maybe.
             try:
                 self._append(line)
             except OSError as error:
                 self._metrics.failed(NAME, DeliveryReason.DISK)
                 if self._complain.due():
                     log.error("cannot write %s: %s", self._path, error.strerror)
-            else:
-                self._wait(arrival, line)
 
     def stored(self, frames: Iterable[Frame]) -> None:
         """Forget judgements that are in the store."""

@@ -27,7 +27,7 @@ class Leftovers:
         """What is left over, the oldest first.
 
         Raises:
-            StorageError: the file cannot be read, or is damaged and was moved away.
+            StorageError: the file cannot be read, or is damaged: it should be set aside.
         """
         try:
             return _NOTICES.validate_json(self._path.read_bytes())
@@ -36,12 +36,14 @@ class Leftovers:
         except OSError as error:
             raise StorageError(f"cannot read {self._path}: {error.strerror}") from None
         except ValidationError:
-            aside = self._path.with_suffix(".damaged")
-            with suppress(OSError):
-                self._path.replace(aside)
             raise StorageError(
-                f"{aside} holds no events", "what it held is in the event store, too"
+                f"{self._path} holds no events", "what it held is in the event store, too"
             ) from None
+
+    def set_aside(self) -> None:
+        """Move what cannot be read to where nobody writes, for a person to look at."""
+        with suppress(OSError):
+            self._path.replace(self._path.with_suffix(".damaged"))
 
     def keep(self, notices: Sequence[Notice]) -> None:
         """Have `notices`, and nothing else, left over.

@@ -181,6 +181,7 @@ class Webhook:
         except StorageError as error:
             self._metrics.failed(self.name, DeliveryReason.DISK)
             log.error("webhook %s: %s", self.name, error)
+            self._leftovers.set_aside()
             return []
         if left:
             log.info("webhook %s: %d events of before the last stop", self.name, len(left))

@@ -130,6 +130,7 @@ class Plc:
         self._results = Results(clock, name=settings.name, hold_s=settings.hold_s)
         self._standing: _Standing | None = None
         self._sequence = 0
+        self._given_up = False
         self._connected = False
         self._complain = Every(COMPLAIN_S, clock)
         self._said_connected: bool | None = None
@@ -152,8 +153,9 @@ class Plc:
             return self._results.concluded()
 
     def give_up(self) -> None:
-        """Tell no result any more: all that were taken are `concluded`."""
+        """Tell no result any more, but that it stopped: all that were taken are `concluded`."""
         with self._lock:
+            self._given_up = True
             self._results.give_up()
 
     @property
@@ -236,7 +238,7 @@ class Plc:
             if ready and not ready.fault(now_ns):
                 # Before the fault of useless results is asked for: this one ends it.
                 self._health.useful()
-            fault = self._health.fault()
+            fault = Fault.STOPPED if self._given_up else self._health.fault()
             batch = self._results.take(fault, now_ns)
             standing = _Standing(batch.indication, batch.fault) if batch else self._standing
             sequence = self._sequence + (batch.count if batch else 0)

@@ -123,11 +123,11 @@ class Results:
         if self._on_its_way is not batch:
             return
         self._on_its_way = None
-        for arrival in batch.judged:
+        for waited, arrival in zip(batch.taken, batch.judged, strict=True):
             outcome = arrival.header.outcome
-            # What no answer came to may have been told in time, and this is too late.
             otherwise = telling.contradicts(outcome, judged=outcome)
-            unsure = otherwise and told is not Told.PASS
+            # What no answer came to may have been told in time, and this is too late.
+            unsure = otherwise and waited.telling is not None and told is not Told.PASS
             self._concluded.append(arrival if unsure else arrival.with_telling(telling))
 
     def put_back(self, batch: Batch, *, perhaps_told: bool) -> None:

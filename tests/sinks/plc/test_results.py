@@ -68,6 +68,7 @@ class PlcDay(RuleBasedStateMachine):
         self.taken = 0
         self.handed_back: dict[int, Arrival] = {}
         self.shown: dict[int, list[Status]] = {}
+        self.spoken_of: list[int] = []
 
     @rule(
         outcome=sampled_from([*Outcome, *[Outcome.PASS] * 6]),
@@ -80,6 +81,7 @@ class PlcDay(RuleBasedStateMachine):
             deadline_ns = None if left_s is None else now_ns + round(left_s * NS_PER_S)
             arrival = came(self.taken, outcome, deadline_ns=deadline_ns, now_ns=now_ns)
             self.results.add(arrival, Indication.of(arrival, camera=0, review_as="PASS"))
+            self.spoken_of.append(self.taken)
             self.taken += 1
 
     @rule(seconds=sampled_from([0.01, 0.06, 0.4]))
@@ -102,9 +104,12 @@ class PlcDay(RuleBasedStateMachine):
             return
         bits = NO_BITS if batch.fault else batch.indication.status(now_ns)
         assert not (bits and fault)
+        # Also those that were given up since they came.
+        spoken_of, self.spoken_of = self.spoken_of, []
+        assert len(spoken_of) == batch.count
         if fate in (Fate.TOLD, Fate.ANSWER_LOST):
-            for arrival in batch.taken:
-                self.shown.setdefault(arrival.header.frame_id, []).append(bits)
+            for frame_id in spoken_of:
+                self.shown.setdefault(frame_id, []).append(bits)
         match meanwhile:
             case "a verdict":
                 self.verdicts_come(Outcome.PASS, 0.3, 1)
@@ -117,6 +122,8 @@ class PlcDay(RuleBasedStateMachine):
             self.results.told(batch, bits)
         else:
             self.results.put_back(batch, perhaps_told=fate is not Fate.REFUSED)
+            if meanwhile != "stop":
+                self.spoken_of = spoken_of + self.spoken_of
 
     @rule()
     def it_is_too_late_for_some(self) -> None:
@@ -127,6 +134,9 @@ class PlcDay(RuleBasedStateMachine):
         assert not self.results.count
         self._collect()
         assert len(self.handed_back) == self.taken
+        for frame_id, shown in self.shown.items():
+            if any(Status.PASS in bits for bits in shown):
+                assert self.handed_back[frame_id].header.outcome in (Outcome.PASS, Outcome.REVIEW)
         assert self.results.idle
 
     @invariant()
