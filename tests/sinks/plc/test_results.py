@@ -41,12 +41,18 @@ def came(
     return Arrivals(clocks()).take(b"", header, now_ns).due(2.0)
 
 
-def test_what_was_withheld_and_not_answered_is_shown_as_good_to_nobody() -> None:
-    """Else the gate opens for a part that is booked as LATE."""
-    clock = FakeClock()
+def one_that_waits(clock: FakeClock) -> Results:
+    """A PASS that is good for a second."""
     results = Results(clock, name="gate", hold_s=0.05)
     arrival = came(0, deadline_ns=clock.wall_ns() + NS_PER_S, now_ns=clock.wall_ns())
     results.add(arrival, Indication.of(arrival, camera=0, review_as="PASS"))
+    return results
+
+
+def test_what_was_withheld_and_not_answered_is_shown_as_good_to_nobody() -> None:
+    """Else the gate opens for a part that is booked as LATE."""
+    clock = FakeClock()
+    results = one_that_waits(clock)
     withheld = results.take(Fault.CAMERA, clock.wall_ns())
     assert withheld is not None
     results.put_back(withheld, perhaps_told=True)
@@ -56,6 +62,31 @@ def test_what_was_withheld_and_not_answered_is_shown_as_good_to_nobody() -> None
     results.told(again, NO_BITS)
     [booked] = results.concluded()
     assert (booked.header.outcome, booked.header.reason) == (Outcome.LATE, Reason.WITHHELD)
+
+
+def test_what_could_not_be_written_in_time_is_late() -> None:
+    clock = FakeClock()
+    results = one_that_waits(clock)
+    clock.advance(1.1)
+    batch = results.take(Fault.NONE, clock.wall_ns())
+    assert batch is not None
+    results.told(batch, batch.indication.status(clock.wall_ns()))
+    [booked] = results.concluded()
+    assert (booked.header.outcome, booked.header.reason) == (Outcome.LATE, Reason.NOT_TOLD)
+
+
+def test_what_was_given_up_never_passes_though_the_clock_steps_back() -> None:
+    clock = FakeClock()
+    results = one_that_waits(clock)
+    clock.advance(1.1)
+    results.expire()
+    [booked] = results.concluded()
+    assert booked.header.outcome is Outcome.LATE
+    clock.step(-0.5)
+    batch = results.take(Fault.NONE, clock.wall_ns())
+    assert batch is not None
+    assert batch.count == 1
+    assert batch.indication.status(clock.wall_ns()) == NO_BITS
 
 
 class PlcDay(RuleBasedStateMachine):
@@ -93,9 +124,9 @@ class PlcDay(RuleBasedStateMachine):
         self.clock.step(seconds)
 
     @rule(
-        fault=sampled_from([Fault.NONE, Fault.NONE, Fault.NONE, Fault.CAMERA]),
-        fate=sampled_from(Fate),
-        meanwhile=sampled_from(["nothing", "a verdict", "too late", "stop"]),
+        fault=sampled_from([*[Fault.NONE] * 5, Fault.CAMERA]),
+        fate=sampled_from([*[Fate.TOLD] * 4, *Fate]),
+        meanwhile=sampled_from([*["nothing"] * 6, "a verdict", "too late", "stop"]),
     )
     def a_write(self, fault: Fault, fate: Fate, meanwhile: str) -> None:
         now_ns = self.clock.wall_ns()
