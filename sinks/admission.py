@@ -101,14 +101,18 @@ class Admission:
         return camera in self._known
 
     def _is_run(self, camera: Camera, epoch: int) -> bool:
-        """Whether a camera may have this run: each has a book, and nothing starts so often."""
+        """Whether a camera may have this run: each has a book, and nothing starts so often.
+
+        One that is silent makes room for a new one, never one that goes on.
+        """
         runs, now_s = self._runs.setdefault(camera, OrderedDict()), self._clock.monotonic_s()
         if epoch not in runs and len(runs) >= MAX_RUNS:
-            oldest, since_s = next(iter(runs.items()))
-            if now_s - since_s < RUNS_WITHIN_S:
+            silent, heard_s = next(iter(runs.items()))
+            if now_s - heard_s < RUNS_WITHIN_S:
                 return False
-            del runs[oldest]
-        runs.setdefault(epoch, now_s)
+            del runs[silent]
+        runs[epoch] = now_s
+        runs.move_to_end(epoch)
         return True
 
     def _told(self, channel: str, standing: Standing, who: str) -> Standing:

@@ -50,7 +50,8 @@ def warm_up(backbone: Backbone, tilings: Sequence[Tiling], *, max_frames: int) -
     tower = backbone.tower
     tower.rehearse()
     tiling = max(tilings, key=lambda each: each.num_tokens)
-    one, many = _measure(backbone, tiling, 1), _measure(backbone, tiling, min(max_frames, 2))
+    one = _measure(backbone, tiling, 1)
+    many = one if max_frames == 1 else _measure(backbone, tiling, 2)
     cost = Cost.fit((one.tokens, one.took_ns), (many.tokens, many.took_ns))
     # Memory that the process held already does not show in a peak.
     token_bytes = max(

@@ -30,7 +30,7 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
     for thread in threads:
         thread.start()
     shell.ready()
-    while alive := [thread for thread in threads if thread.is_alive()]:
+    while (alive := [thread for thread in threads if thread.is_alive()]) or not stop.is_set():
         if shell.stopping:
             stop.set()
         elif len(alive) < len(threads):
@@ -40,7 +40,8 @@ def run(shell: Shell, config: Config, arguments: argparse.Namespace) -> None:
                 done=sum(guard.turns for guard in guards),
                 states={guard.name: guard.state for guard in guards},
             )
-        alive[0].join(HEARTBEAT_S / 4)
+        for thread in alive[:1]:
+            thread.join(HEARTBEAT_S / 4)
 
 
 if __name__ == "__main__":

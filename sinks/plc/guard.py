@@ -161,6 +161,8 @@ class Guard:
             answer = read()
         if answer.isError():
             raise _Refused(f"refuses to be read ({answer})")
+        if len(answer.registers) != NUM_WORDS:
+            raise _Refused(f"answers with {len(answer.registers)} registers, not {NUM_WORDS}")
         return list(answer.registers)
 
     def _clear(self, client: ModbusTcpClient, words: Sequence[int]) -> None:

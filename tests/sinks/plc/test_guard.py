@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from contract.errors import EXIT_PERMANENT
 from contract.reasons import Fault
 from sinks.plc import guard as module
 from sinks.plc.guard import Guard, Stillness
-from sinks.plc.registers import RegisterBlock, Status
+from sinks.plc.registers import NUM_WORDS, RegisterBlock, Status
 from tests.fakes import FakeClock
 from tests.plc import PlcServer, free_port, plc_server
 from tests.sinks.kit import config_for, until
@@ -233,6 +234,25 @@ def test_an_outage_soon_after_another_is_said_too(
         with plc_server(port):
             until(lambda: guard.state == "guarded")
         until(lambda: caplog.text.count("cannot be reached") == 2)
+
+
+class OneRegister(socketserver.BaseRequestHandler):
+    """Answers every question with one register, whatever was asked for."""
+
+    def handle(self) -> None:
+        while question := self.request.recv(4096):
+            self.request.sendall(question[:4] + b"\0\5" + question[6:7] + b"\3\2\0\0")
+
+
+def test_a_plc_that_answers_too_little_is_said_to_be_unguarded() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OneRegister) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with guarding(server.server_address[1]) as guard:
+            until(lambda: guard.state == f"answers with 1 registers, not {NUM_WORDS}")
+        server.shutdown()
+        thread.join(10)
 
 
 def test_a_guard_without_a_plc_says_so(tmp_path: Path) -> None:
