@@ -296,9 +296,8 @@ def test_a_damaged_file_of_leftovers_is_named_and_disturbs_nobody(
         it.tell(verdict(0, Outcome.FAIL))
         until(lambda: receiver.requests)
         assert it.errors("disk") == 1
-    aside = tmp_path / "mes.damaged"
-    assert f"{aside} holds no events" in caplog.text
-    assert aside.read_text() == content
+    assert f"{path} holds no events" in caplog.text
+    assert path.with_suffix(".damaged").read_text() == content
 
 
 @pytest.mark.parametrize("value", [None, "", "whsec_", "whsec_x"])
