@@ -47,13 +47,13 @@ class Roster:
     def _read(self) -> Cameras:
         state = self._state()
         if state is not None and state != self._seen:
+            self._seen = state  # Also if it is broken: to read it again would tell the same.
             try:
                 configured = _cameras(load_config(self._path))
             except ConfigError:
                 return self._cameras
             before = self._cameras.configured | self._cameras.removed
             self._cameras = Cameras(configured, before - configured)
-            self._seen = state
         return self._cameras
 
     def _state(self) -> tuple[int, ...] | None:
