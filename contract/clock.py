@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
 
 
 class Clock(Protocol):
@@ -43,5 +44,5 @@ def local_text(wall_ns: int) -> str:
     Digits are cut, not rounded: no moment is shown later than it was.
     """
     moment = datetime.fromtimestamp(wall_ns // NS_PER_S).astimezone()
-    milliseconds = wall_ns % NS_PER_S // 1_000_000
+    milliseconds = wall_ns % NS_PER_S // NS_PER_MS
     return moment.replace(microsecond=milliseconds * 1000).isoformat(" ", "milliseconds")

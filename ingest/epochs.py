@@ -11,11 +11,10 @@ import logging
 import os
 from pathlib import Path
 
-from contract.clock import Clock
+from contract.clock import NS_PER_MS, Clock
 from contract.errors import StorageError
 from contract.files import whole
 
-NS_PER_MS = 1_000_000
 LIMIT_MS = 1 << 53  # what a ledger and a JSON number hold; far beyond any year
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ import logging
 
 import zmq
 
+from contract.clock import NS_PER_MS
 from contract.codec import decode, decode_frame, encode
 from contract.config import Config
 from contract.errors import FlawlineError, WireError
@@ -29,7 +30,6 @@ from scorer.serving.lines import Lines
 from scorer.serving.outbox import Outbox
 from scorer.serving.scheduler import Scheduler
 
-NS_PER_MS = 1_000_000
 OUTBOX_VERDICTS = 1024
 RESEND_AFTER_S = 2.0
 RELOAD_S = 0.5

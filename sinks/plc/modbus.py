@@ -24,7 +24,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from contract.clock import NS_PER_S, Clock
+from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.config import Line
 from contract.config_sinks import Modbus
 from contract.messages import Outcome, StatusMessage
@@ -45,7 +45,6 @@ from sinks.plc.results import Batch, Results
 
 MAX_BACK_OFF_S = 1.0
 COMPLAIN_S = 10.0
-NS_PER_MS = 1_000_000
 RESULT: Final = Status.PASS | Status.FAIL
 NOT_DONE: Final = frozenset({1, 2, 3, 6, 10})
 """Exception codes of a write that was not begun; a gateway or a device that fails sends others."""

@@ -11,10 +11,9 @@ from uuid import UUID
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from contract.clock import NS_PER_MS
 from contract.messages import Nanoseconds, StreamKey, Tolerant, VerdictRecord
 from contract.telling import Telling
-
-NS_PER_MS = 1_000_000
 
 
 class Event(VerdictRecord):

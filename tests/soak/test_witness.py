@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from contract.clock import NS_PER_S
+from contract.clock import NS_PER_MS, NS_PER_S
 from contract.messages import Outcome
 from sinks.plc.registers import NO_BITS, OUTCOME_CODES, RegisterBlock, Status
-from sinks.store.event import NS_PER_MS, Event
+from sinks.store.event import Event
 from tests.plc import Write
 from tests.sinks.kit import STREAM, verdict
 from tests.soak.witness import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from contract.clock import NS_PER_S
+from contract.clock import NS_PER_MS, NS_PER_S
 from contract.messages import Outcome
 from sinks.plc.registers import RegisterBlock, Status
-from sinks.store.event import NS_PER_MS, Event
+from sinks.store.event import Event
 from tests.plc import Write
 
 CAMERA = "belt-top"
