@@ -109,8 +109,10 @@ class Arrivals:
 
     def conclude(self, arrival: Arrival) -> None:
         """Keep to a judgement, which an earlier process may have made."""
-        header = arrival.header
-        spoiled = None if header.outcome is arrival.sent else header.reason
+        header, before = arrival.header, self._before(arrival.header)
+        spoiled = before.spoiled if before else None
+        if header.outcome is not arrival.sent:
+            spoiled = header.reason
         judgement = _Judgement(spoiled, arrival.telling, concluded=True)
         self._keep(arrival.stream, header.frame_id, judgement)
 

@@ -105,10 +105,11 @@ class Hub:
     def turn(self, wait_ms: int) -> bool:
         """Take in what is there, waiting up to `wait_ms` for it; whether verdicts came."""
         ready = dict(self._poller.poll(wait_ms))
+        if self._status in ready:
+            # First: heartbeats say whose clock is wrong, before verdicts are judged by it.
+            self._take(self._status, self._message)
         if self._verdicts in ready:
             self._take(self._verdicts, self._verdict)
-        if self._status in ready:
-            self._take(self._status, self._message)
         if self._pictures in ready:
             self._take(self._pictures, self._picture)
         self._conclude_all()

@@ -92,7 +92,8 @@ class Journal:
         """Note a judgement that is about to be told, or was told; the later note counts."""
         line = _line_of(arrival)
         with self._lock:
-            self._wait(arrival, line)  # An orderly stop finds room for it, maybe.
+            if self._waiting_bytes + len(line) <= MAX_BYTES:
+                self._wait(arrival, line)  # An orderly stop finds room for it, maybe.
             try:
                 self._append(line)
             except OSError as error:

@@ -99,8 +99,12 @@ class LineHealth:
         elif isinstance(message, EndOfStreamMessage):
             camera.ended = camera.ended and message.reason == EndReason.FINISHED
         elif isinstance(message, CameraMessage):
-            self._hear(message.process, message.sent_ns)
             camera.ended = message.state is CameraState.ENDED and not message.live
+            if camera.ended:
+                # Nothing depends on its clock any more, and nobody will say that it is right.
+                self._offsets.pop(message.process, None)
+            else:
+                self._hear(message.process, message.sent_ns)
             if message.newest_frame_ns is not None and message.newest_frame_ns != camera.newest_ns:
                 camera.newest_ns = message.newest_frame_ns
                 camera.fresh_s = now_s

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contract.clock import NS_PER_S
 from contract.messages import CameraState, ProcessState
 from contract.reasons import Fault
 from sinks.plc.line_health import LineHealth
@@ -240,3 +241,16 @@ def test_a_clock_that_is_far_behind_is_not_taken_for_a_dead_camera() -> None:
     line.clock.advance(2.1)
     line.scorer()
     assert line.health.fault() is Fault.CAMERA, "nor a dead camera for a clock"
+
+
+def test_the_clock_of_a_camera_that_ended_stops_no_other() -> None:
+    line = Line()
+    now_ns = line.clock.wall_ns()
+    ahead_ns = now_ns + NS_PER_S
+    line.health.observe(camera(1, sent_ns=ahead_ns, newest_frame_ns=now_ns))
+    line.health.observe(scorer_alive(sent_ns=now_ns))
+    assert line.health.fault() is Fault.CLOCK
+    line.health.observe(
+        camera(1, sent_ns=ahead_ns, state=CameraState.ENDED, live=False, newest_frame_ns=now_ns)
+    )
+    assert line.health.fault() is not Fault.CLOCK
